@@ -1,0 +1,1 @@
+"""The pure heart: no clock, no environment, no log, no I/O."""
