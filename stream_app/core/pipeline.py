@@ -1,0 +1,154 @@
+"""The whole path from the bytes of a record to its outcome: decode, prompt, generate, check, or else the template.
+
+One record in, one outcome out, in order. A record that cannot be explained is an outcome too, never an exception.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from stream_app.core.errors import RecordError
+from stream_app.core.events import (
+    SUPPORTED_LANGUAGE,
+    DeadLetter,
+    Evidence,
+    Explanation,
+    RankingEvent,
+    compute_explanation_id,
+    decode_event,
+)
+from stream_app.core.faithfulness import check_faithfulness
+from stream_app.core.generation import TextGenerator, generate_each
+from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
+from stream_app.core.slots import UnknownSlotError, fill_slots
+from stream_app.core.template import write_template
+
+MAX_ATTEMPTS: Final = 3
+"""How many styles are tried before the template answers; each retry costs one more generation of that item only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """All explanations of one event, in item order, and how often each rule of the gate turned a text down."""
+
+    event: RankingEvent
+    explanations: tuple[Explanation, ...]
+    violations: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that can never be explained."""
+
+    letter: DeadLetter
+
+
+Outcome = Explained | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(slots=True)
+class _Task:
+    """One (event, item) on its way: what is asked of the model, and what came of it so far."""
+
+    event: RankingEvent
+    item_index: int
+    prompt: Prompt
+    accepted: _Text | None = None
+    template_reason: str = ""
+    violations: Counter[str] = field(default_factory=Counter)
+
+
+class ExplanationPipeline:
+    """Explains records with one generator. Pure: the same records give the same outcomes."""
+
+    def __init__(self, generator: TextGenerator, max_attempts: int = MAX_ATTEMPTS) -> None:
+        self._generator = generator
+        self._max_attempts = max_attempts
+        self._fingerprint = compute_prompt_fingerprint()
+
+    def explain(self, records: Sequence[bytes | None]) -> list[Outcome]:
+        """Explain records (the values of Kafka messages): one outcome each, in order.
+
+        Raises:
+            ModelUnusableError: the model is broken; nothing is known of any record.
+        """
+        decoded = [_decode(record) for record in records]
+        tasks = [_plan(event) if isinstance(event, RankingEvent) else [] for event in decoded]
+        self._write([task for group in tasks for task in group])
+        return [
+            event if isinstance(event, Rejected) else self._conclude(event, group)
+            for event, group in zip(decoded, tasks, strict=True)
+        ]
+
+    def _write(self, tasks: list[_Task]) -> None:
+        for attempt in range(self._max_attempts):
+            pending = [task for task in tasks if task.accepted is None and attempt < len(task.prompt.styles)]
+            prompts = [task.prompt.render(task.prompt.styles[attempt]) for task in pending]
+            for task, slotted in zip(pending, generate_each(self._generator, prompts), strict=True):
+                _judge(task, slotted)
+
+    def _conclude(self, event: RankingEvent, tasks: list[_Task]) -> Explained:
+        violations = sum((task.violations for task in tasks), Counter[str]())
+        return Explained(event, tuple(self._build_explanation(task) for task in tasks), violations)
+
+    def _build_explanation(self, task: _Task) -> Explanation:
+        event, item = task.event, task.event.items[task.item_index]
+        identity = self._generator.identity
+        text = task.accepted or _fall_back(task)
+        is_english = event.locale is None or event.locale.lower().startswith(SUPPORTED_LANGUAGE)
+        return Explanation(
+            explanation_id=compute_explanation_id(event.event_id, item.item_id, identity, self._fingerprint),
+            event_id=event.event_id,
+            user_id=event.user.user_id,
+            item_id=item.item_id,
+            rank=item.rank,
+            text=text.text,
+            source="model" if task.accepted else "template",
+            template_reason=None if task.accepted else task.template_reason,
+            evidence=list(text.evidence),
+            flags=[] if is_english else ["locale_not_supported"],
+            model=identity,
+            prompt_fingerprint=self._fingerprint,
+        )
+
+
+def _decode(record: bytes | None) -> RankingEvent | Rejected:
+    try:
+        return decode_event(record)
+    except RecordError as error:
+        return Rejected(DeadLetter(stage=error.stage, error=type(error).__name__, message=str(error)))
+
+
+def _plan(event: RankingEvent) -> list[_Task]:
+    return [_Task(event, index, build_prompt(event, index)) for index in event.items_to_explain]
+
+
+def _judge(task: _Task, slotted: str | None) -> None:
+    """Accept the text, or note why not; the last reason is the one that the template reports."""
+    if slotted is None:
+        task.template_reason = "generation_failed"
+        return
+    try:
+        filled = fill_slots(slotted, task.prompt.slots)
+    except UnknownSlotError:
+        task.violations["unknown_slot"] += 1
+        task.template_reason = "unknown_slot"
+        return
+    verdict = check_faithfulness(filled.text, task.event, task.item_index, filled.evidence)
+    task.violations.update(violation.rule for violation in verdict.violations)
+    if verdict.violations:
+        task.template_reason = verdict.violations[0].rule
+    else:
+        task.accepted = _Text(filled.text, verdict.evidence)
+
+
+def _fall_back(task: _Task) -> _Text:
+    written = write_template(task.event, task.item_index)
+    return _Text(written.text, written.evidence)

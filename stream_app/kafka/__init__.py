@@ -1,0 +1,1 @@
+"""The Kafka edge: the only folder that imports faust and aiokafka."""

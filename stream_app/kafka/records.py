@@ -1,0 +1,78 @@
+"""What comes in and what goes out, as plain values: nothing here knows a Kafka client."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote
+
+from stream_app.core.events import Explanation, encode_contract
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+HEADER_SOURCE_TOPIC: Final = "prism.source.topic"
+HEADER_SOURCE_PARTITION: Final = "prism.source.partition"
+HEADER_SOURCE_OFFSET: Final = "prism.source.offset"
+HEADER_GENERATED_AT: Final = "prism-generated-at"
+HEADER_INFERENCE_SECONDS: Final = "prism-inference-seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRecord:
+    """One record of the input topic, byte for byte."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """One record to publish; `shorter` is published instead where the broker finds this one too large."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    shorter: "OutgoingRecord | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a batch was explained and how long that took. Travels in headers: values stay pure functions."""
+
+    generated_at: datetime
+    inference_seconds: float
+
+    def render_headers(self) -> Headers:
+        """Render as headers: an RFC 3339 time in UTC, and seconds."""
+        generated_at = self.generated_at.astimezone(UTC).isoformat(timespec="milliseconds")
+        return (
+            (HEADER_GENERATED_AT, generated_at.encode()),
+            (HEADER_INFERENCE_SECONDS, f"{self.inference_seconds:.6f}".encode()),
+        )
+
+
+def build_explanation_record(
+    record: IncomingRecord, explanation: Explanation, topic: str, timing: Timing
+) -> OutgoingRecord:
+    """Build the output record of one explanation: the input's headers first, then where it came from and when."""
+    source = (
+        (HEADER_SOURCE_TOPIC, record.topic.encode()),
+        (HEADER_SOURCE_PARTITION, str(record.partition).encode()),
+        (HEADER_SOURCE_OFFSET, str(record.offset).encode()),
+    )
+    return OutgoingRecord(
+        topic=topic,
+        key=encode_key(explanation.user_id, explanation.item_id),
+        value=encode_contract(explanation),
+        headers=(*record.headers, *source, *timing.render_headers()),
+    )
+
+
+def encode_key(user_id: str, item_id: str) -> bytes:
+    """Encode a record key: user id and item id, percent-encoded, so that a colon within an id stays unambiguous."""
+    return f"{quote(user_id, safe='')}:{quote(item_id, safe='')}".encode("ascii")

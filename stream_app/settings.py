@@ -1,0 +1,186 @@
+"""The settings of the worker: environment variables with the prefix PRISM_, read once, checked all at once."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream_app.core.errors import PrismError
+from stream_app.exit_codes import ExitCode
+
+ENVIRONMENT_PREFIX: Final = "PRISM_"
+CGROUP_CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+SECRET_MASK: Final = "**********"
+
+
+class SettingsError(PrismError):
+    """The environment does not make valid settings; the message names every problem and no secret."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+def count_usable_cores(cpu_quota: Path = CGROUP_CPU_QUOTA) -> int:
+    """Count the cores that this process may use: its CPU affinity, cut to the container's quota."""
+    # Threads beyond a container's quota are throttled, which slows all of them down.
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = cpu_quota.read_text().split()
+        return max(1, min(affinity, int(quota) // int(period)))
+    except (OSError, ValueError, ZeroDivisionError):
+        return affinity
+
+
+def _ensure_servers(value: str) -> str:
+    for server in value.split(","):
+        if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}", server.strip()):
+            raise ValueError("must be host:port, or several of them separated by commas, without user or password")
+    return ",".join(server.strip() for server in value.split(","))
+
+
+Servers = Annotated[str, AfterValidator(_ensure_servers)]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class Settings(BaseSettings):
+    """All settings of the worker."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
+    )
+
+    bootstrap_servers: Servers = Field("localhost:9092", description="Kafka brokers to start from, host:port,...")
+    input_topic: TopicName = Field("ranking-events", description="Topic with ranking events.")
+    output_topic: TopicName = Field("explanations", description="Topic for explanations.")
+    dead_letter_topic: TopicName = Field(
+        "explanations-dead-letters", description="Topic for records that can not be explained."
+    )
+    consumer_group: str = Field("prism", min_length=1, max_length=255, description="Consumer group of all workers.")
+    instance_id: TopicName | None = Field(
+        None, description="Static group membership: an id that no other live worker has. Unset: dynamic membership."
+    )
+    session_timeout_seconds: float = Field(
+        30, ge=6, le=300, description="After how long without a heartbeat the broker gives a worker's partitions away."
+    )
+    model: str | None = Field(None, description="Model: name/version or a directory. Unset: the packaged default.")
+    http_host: str = Field("0.0.0.0", description="Address of the probes and metrics.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the probes and metrics; 0: any free port.")
+    batch_records: int = Field(32, ge=1, le=1000, description="Most records explained in one batch.")
+    batch_wait_seconds: float = Field(0.1, gt=0, le=60, description="Longest wait for a batch to fill up.")
+    inference_threads: int = Field(
+        default_factory=count_usable_cores, ge=1, le=256, description="Threads of the model. Default: the usable cores."
+    )
+    retry_budget_seconds: float = Field(
+        120, gt=0, le=3600, description="How long publishing a batch is tried; longer than the outages to survive."
+    )
+    drain_seconds: float = Field(20, gt=0, le=3600, description="How long a worker may finish its batch after SIGTERM.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How the brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    sasl_username: str | None = Field(None, description="User name for SASL.")
+    sasl_password: SecretStr | None = Field(None, description="Password for SASL.")
+    ssl_cafile: Path | None = Field(None, description="PEM file with the brokers' certificate authorities.")
+    ssl_certfile: Path | None = Field(None, description="PEM file with this client's certificate.")
+    ssl_keyfile: Path | None = Field(None, description="PEM file with the key of this client's certificate.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @property
+    def topics(self) -> tuple[str, str, str]:
+        """All topics that the worker needs: input, output, dead letters."""
+        return self.input_topic, self.output_topic, self.dead_letter_topic
+
+    @model_validator(mode="after")
+    def _ensure_consistency(self) -> Self:
+        problems = [*_find_topic_problems(self), *_find_sasl_problems(self), *_find_ssl_problems(self)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+class SettingDescription(NamedTuple):
+    """One line of `prism config`."""
+
+    name: str
+    value: str
+    source: Literal["environment", "default"]
+    description: str
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: naming all problems at once, one a line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [line for problem in error.errors(include_input=False) for line in _describe_problem(problem)]
+        raise SettingsError("\n".join(problems)) from None
+
+
+def describe_settings(settings: Settings) -> list[SettingDescription]:
+    """Describe every setting: variable, value with secrets masked, where it comes from, what it is for."""
+    return [
+        SettingDescription(
+            name=f"{ENVIRONMENT_PREFIX}{name.upper()}",
+            value=_render_value(getattr(settings, name)),
+            source="environment" if name in settings.model_fields_set else "default",
+            description=field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _render_value(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return SECRET_MASK
+    return "" if value is None else str(value)
+
+
+def _describe_problem(problem: Any) -> list[str]:
+    location, message = problem["loc"], str(problem["msg"]).removeprefix("Value error, ")
+    if not location:
+        return message.splitlines()
+    return [f"{ENVIRONMENT_PREFIX}{str(location[0]).upper()}: {message}"]
+
+
+def _find_topic_problems(settings: Settings) -> list[str]:
+    if len(set(settings.topics)) == len(settings.topics):
+        return []
+    # A worker that reads what it writes never comes to an end.
+    return ["PRISM_INPUT_TOPIC, PRISM_OUTPUT_TOPIC, PRISM_DEAD_LETTER_TOPIC: must be three different topics"]
+
+
+def _find_sasl_problems(settings: Settings) -> list[str]:
+    is_sasl = settings.security_protocol.startswith("SASL_")
+    problems = []
+    for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
+        is_set = getattr(settings, name) is not None
+        if is_sasl and not is_set:
+            problems.append(f"PRISM_{name.upper()}: is needed with PRISM_SECURITY_PROTOCOL={settings.security_protocol}")
+        if is_set and not is_sasl:
+            problems.append(f"PRISM_{name.upper()}: has no effect unless PRISM_SECURITY_PROTOCOL is SASL_SSL")
+    return problems
+
+
+def _find_ssl_problems(settings: Settings) -> list[str]:
+    problems = []
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        path: Path | None = getattr(settings, name)
+        if path is None:
+            continue
+        if not settings.security_protocol.endswith("SSL"):
+            problems.append(f"PRISM_{name.upper()}: has no effect unless PRISM_SECURITY_PROTOCOL is SSL or SASL_SSL")
+        if not path.is_file():
+            problems.append(f"PRISM_{name.upper()}: there is no such file")
+    if settings.ssl_keyfile and not settings.ssl_certfile:
+        problems.append("PRISM_SSL_KEYFILE: needs PRISM_SSL_CERTFILE beside it")
+    return problems
