@@ -48,7 +48,7 @@ clean: ## remove both environments and everything built
 .venv-demo/.locked: deploy/locks/demo.txt
 .venv/.locked .venv-demo/.locked:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is older than Python 3.11: try make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+		|| { echo "$(PYTHON) is missing or older than Python 3.11; try make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python $(PIP) install --quiet --require-hashes -r $<
 	@touch $@

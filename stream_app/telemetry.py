@@ -82,8 +82,9 @@ def quiet_libraries(level: str) -> None:
 
 
 def _forward_to_root(record: logging.LogRecord) -> None:
-    if isinstance(record.args, tuple) and not record.name.startswith("aiokafka"):
-        record.args = tuple(_scrub(argument) for argument in record.args)
+    if not record.name.startswith("aiokafka"):
+        # A single dict is not wrapped in a tuple by `logging`: then the bare message has to do.
+        record.args = tuple(_scrub(one) for one in record.args) if isinstance(record.args, tuple) else None
     for handler in logging.getLogger().handlers:
         handler.handle(record)
 

@@ -3,10 +3,10 @@
 A second opinion, on purpose without any code of Prism: it knows only the JSON of events and explanations. It prints a
 summary as JSON, and ends with 1 if any text has a name, title or number that its event does not contain.
 
-How it finds unsupported names: titles and attribute values of the event are cut out of the text where they stand letter
-for letter. Of the rest, each capitalised word and each number must stand in the event as a word, whatever its case, and each
-run of capitalised words in one piece. The first word of a sentence is excused if it is an ordinary English word: one that some
-text of the file has in lower case, or one of SENTENCE_OPENERS.
+How it finds unsupported names: titles and attribute values of the event are cut out of the text where they stand
+letter for letter. Of the rest, each capitalised word and each number must stand in the event as a word, whatever its
+case, and each run of capitalised words in one piece. The first word of a sentence is excused if it is an ordinary
+English word: one that some text of the file has in lower case, or one of SENTENCE_OPENERS.
 """
 
 import argparse
@@ -15,23 +15,33 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
 
 MIN_WORDS, MAX_WORDS = 8, 40
 LIKED_SHARE = 0.8
 MAX_EXAMPLES = 10
 
 SENTENCE_OPENERS = frozenset(
-    "a after again all also although an and another anyone are as at based because being best beyond both but by can "
-    "combining consider continue did discover do enjoy even every expect explore exploring fans featuring few following "
-    "for from get given gives go having here how if in it its it's just keep know like looking love made many more most "
-    "much no none not nothing now on once one or others our out part pick rather same see set several she short shares "
-    "similar since so some something step still such take taking that the their then there these they this those though "
-    "three to together too try trying two unlike until very want was watch we were what when where whether which while "
-    "who whose why with without would yes you you'll you're you've your "
-    "action adventure among animated animation back battle between brutal comedies comedy crime dark documentaries drama "
-    "dramas ever fantasy far film first five four grown horror humor humour laughter leaving lost mixing musicals mystery "
-    "neither prisoners released return romance romantic science six songs straight suspense ten thrillers thrills time "
-    "top true war westerns young".split()
+    "a about action adventure adventures after again aliens all also although among an ancient and animated "
+    "animation another anyone apocalypse are as at atmospheric away back based battle be beautiful because before "
+    "being best between beyond big black book both brutal but by can casino children close combining comedies "
+    "comedy comic consider continue could crime curious dark darker death did different dinosaurs directed "
+    "discover disturbing do documentaries down drama dramas dreamlike easy edge enjoy even ever every expect "
+    "explore exploring fans fantasies fantasy far father featuring few film first five following fond for four "
+    "friends from full funny get give given gives go gone good great grown having heavy here high his horror "
+    "house how humor humour hungry if in inside into it it's its just keep kidnapping know last laughs laughter "
+    "lean leaving left less life lighter like little live living looking lost love loving made magic man many "
+    "martial meet men mid mission mixing moon more most much murder music musical musicals mystery natural "
+    "neither next no none not nothing now of old older on once one or others our out part pick pictures police "
+    "politics prison prisoners pure quite rather ready rebel released return romance romantic run same science "
+    "see sense sent serious set settle several shares she short similar since six so some something songs space "
+    "star start stay steady step still stories story straight strange strong student submarine such summer "
+    "superhero superheroes suspense swap take taken taking ten tense that the their then there these they this "
+    "those though three thrillers thrills time to together too top touch trade true try trying turn two under "
+    "unlike until up very want war was watch we were westerns what when where whether which while who whose why "
+    "with within without world would wrongful yes you you'll you're you've young your".split()
 )
 
 WORD = re.compile(r"[^\W_](?:[^\W_]|[-'’.&/](?=[^\W_]))*")
@@ -45,7 +55,8 @@ VERB = rf"(?:so |really |also |clearly |both |all )*({LOVED}|{LIKED}|{DISLIKED})
 TITLES = rf"((?:the |a |an |both )?{TITLE}(?:(?:, and |, | and | or )(?:the |a |an )?{TITLE})*)"
 VERB_THEN_TITLES = re.compile(rf"\byou(?:'ve| have|'ve also)? {VERB} {TITLES}", re.IGNORECASE)
 TITLES_THEN_VERB = re.compile(
-    rf"{TITLES},? (?:which|that|both of which|all of which|a \w+(?: \w+)?) you(?:'ve| have)? {VERB}(?![\w’'])(?! for| how)",
+    rf"{TITLES},? (?:which|that|both of which|all of which|a \w+(?: \w+)?) "
+    rf"you(?:'ve| have)? {VERB}(?![\w’'])(?! for| how)",
     re.IGNORECASE,
 )
 
@@ -61,7 +72,7 @@ def list_texts(value: object) -> list[str]:
     return [f"{value:g}"] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
-def list_readable_texts(event: dict) -> list[str]:
+def list_readable_texts(event: Json) -> list[str]:
     """List what an explanation may quote: everything that is said of user and items, but no ids, ranks or scores."""
     user = event["user"]
     entries = [*event["items"], *user.get("history", [])]
@@ -78,7 +89,7 @@ def shorten_title(title: str) -> list[str]:
     return [form for form in dict.fromkeys([title, bare, *parts]) if len(form) > 1]
 
 
-def list_quotable(event: dict) -> list[str]:
+def list_quotable(event: Json) -> list[str]:
     """List titles and attribute values, longest first, as they may be cut out of a text."""
     entries = [*event["items"], *event["user"].get("history", [])]
     forms = {form for entry in entries for form in shorten_title(entry["title"])}
@@ -86,13 +97,15 @@ def list_quotable(event: dict) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def find_unsupported(text: str, event: dict, ordinary: frozenset[str]) -> list[str]:
+def find_unsupported(text: str, event: Json, ordinary: frozenset[str]) -> list[str]:
     """Find the names and numbers of a text that its event does not contain."""
     rest = text
     for form in list_quotable(event):
         rest = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", HOLE, rest)
     readable = list_readable_texts(event)
-    known = {form for value in readable for word in WORD.findall(value) for form in (word.lower(), drop_possessive(word))}
+    known = {
+        form for value in readable for word in WORD.findall(value) for form in (word.lower(), drop_possessive(word))
+    }
     found: list[str] = []
     run: list[re.Match[str]] = []
     for match in WORD.finditer(rest):
@@ -135,15 +148,15 @@ def is_ordinary_start(word: str, ordinary: frozenset[str]) -> bool:
 
 
 def is_known(word: str, known: set[str]) -> bool:
-    """Say whether a word stands in the event, also as a possessive, a plural, or a decade of one of its years."""
+    """Say whether a word stands in the event, also as a possessive, or as the decade of one of its years."""
     lowered = word.lower()
     if lowered in known or drop_possessive(word) in known:
         return True
     decade = re.fullmatch(r"(\d{3})0s", lowered)
-    return bool(decade) and any(re.fullmatch(rf"{decade[1]}\d", other) for other in known)
+    return decade is not None and any(re.fullmatch(rf"{decade[1]}\d", other) for other in known)
 
 
-def find_wrong_likings(text: str, event: dict) -> list[str]:
+def find_wrong_likings(text: str, event: Json) -> list[str]:
     """Find 'you loved X' and the like where the event's rating of X says otherwise, or X was never rated."""
     history = event["user"].get("history", [])
     history_forms = {form: index for index, entry in enumerate(history) for form in shorten_title(entry["title"])}
@@ -171,18 +184,18 @@ def drop_next_clause(titles: str) -> str:
     return titles
 
 
-def agrees(verb: str, entry: dict | None, maximum: float) -> bool:
+def agrees(verb: str, entry: Json | None, maximum: float) -> bool:
     """Say whether a rating bears a verb out: loved is the maximum, liked at least 80 % of it."""
     rating = entry.get("rating") if entry else None
     if rating is None:
         return False
     if re.fullmatch(LOVED, verb):
-        return rating >= maximum
+        return bool(rating >= maximum)
     is_liked = rating >= LIKED_SHARE * maximum
     return is_liked if re.fullmatch(LIKED, verb) else not is_liked
 
 
-def find_bad_evidence(explanation: dict, event: dict) -> list[str]:
+def find_bad_evidence(explanation: Json, event: Json) -> list[str]:
     """Find evidence whose two spans do not show the same words, whatever their case."""
     bad = []
     for evidence in explanation["evidence"]:
@@ -195,7 +208,7 @@ def find_bad_evidence(explanation: dict, event: dict) -> list[str]:
     return bad
 
 
-def resolve_pointer(document: object, pointer: str) -> object:
+def resolve_pointer(document: Any, pointer: str) -> Any:
     """Follow a JSON pointer; None where it leads nowhere."""
     for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
@@ -212,7 +225,7 @@ def list_ordinary_words(texts: list[str]) -> frozenset[str]:
     return SENTENCE_OPENERS | seen
 
 
-def check_rows(rows: list[dict]) -> dict:
+def check_rows(rows: list[Json]) -> Json:
     """Check all rows; returns the summary."""
     ordinary = list_ordinary_words([row["explanation"]["text"] for row in rows])
     counts: Counter[str] = Counter()
@@ -235,7 +248,7 @@ def check_rows(rows: list[dict]) -> dict:
     return summarise(rows, counts, examples)
 
 
-def summarise(rows: list[dict], counts: Counter[str], examples: dict[str, list[str]]) -> dict:
+def summarise(rows: list[Json], counts: Counter[str], examples: dict[str, list[str]]) -> Json:
     """Build the summary that is printed."""
     keys = {(row["explanation"]["event_id"], row["explanation"]["item_id"]) for row in rows}
     return {
@@ -246,9 +259,11 @@ def summarise(rows: list[dict], counts: Counter[str], examples: dict[str, list[s
         "from_model": counts["model"],
         "from_template": counts["template"],
         "model_share": round(counts["model"] / len(rows), 4) if rows else 0.0,
-        "template_reasons": dict(Counter(
-            row["explanation"].get("template_reason") for row in rows if row["explanation"]["source"] == "template"
-        )),
+        "template_reasons": dict(
+            Counter(
+                row["explanation"].get("template_reason") for row in rows if row["explanation"]["source"] == "template"
+            )
+        ),
         "with_unsupported_names": counts["with_unsupported_names"],
         "with_wrong_likings": counts["with_wrong_likings"],
         "with_bad_evidence": counts["with_bad_evidence"],

@@ -9,12 +9,12 @@ from stream_app.core.events import HistoryItem, RankedItem, RankingEvent
 
 def build_history_item(title: str = "Northern Lines", **overrides: Any) -> dict[str, Any]:
     """Build an entry of a history as it stands in a record; loved unless the rating is given."""
-    return {"item_id": f"seen-{title}", "title": title, "rating": 5.0, "attributes": {}} | overrides
+    return {"item_id": f"seen-{title}"[:200], "title": title, "rating": 5.0, "attributes": {}} | overrides
 
 
 def build_item(title: str = "Harbour Lights", **overrides: Any) -> dict[str, Any]:
     """Build a ranked item as it stands in a record, without attributes."""
-    return {"item_id": f"item-{title}", "title": title, "rank": 1, "attributes": {}} | overrides
+    return {"item_id": f"item-{title}"[:200], "title": title, "rank": 1, "attributes": {}} | overrides
 
 
 def build_document(**overrides: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class _Citations:
     def cite_capitals_and_numbers(self) -> None:
         for match in _WORD.finditer(self._outline.source):
             word = match[0]
-            if self._taken[match.start()] or word == word.lower() and not word[0].isdigit():
+            if self._taken[match.start()] or (word == word.lower() and not word[0].isdigit()):
                 continue
             if not _is_content(word) and not word[0].isdigit():
                 continue
@@ -83,9 +83,7 @@ class _Citations:
                 places.setdefault(field[start:end], []).append(index)
             self._cite_runs(pointer, field, words, places)
 
-    def _cite_runs(
-        self, pointer: str, field: str, words: list[tuple[int, int]], places: dict[str, list[int]]
-    ) -> None:
+    def _cite_runs(self, pointer: str, field: str, words: list[tuple[int, int]], places: dict[str, list[int]]) -> None:
         end_of_last = 0
         for match in _WORD.finditer(self._text):
             start = match.start()
@@ -110,7 +108,7 @@ class _Citations:
         return length
 
     def _is_cut(self, end: int) -> bool:
-        return end < len(self._text) and (self._text[end].isalnum() or self._text[end] in "'’-" )
+        return end < len(self._text) and (self._text[end].isalnum() or self._text[end] in "'’-")
 
 
 def _is_content(word: str) -> bool:

@@ -20,20 +20,24 @@ _NUMBER_WORDS: Final = {
         start=3,
     )
 }
-_SPELLED: Final = re.compile(rf"(?<!\ball )\b({'|'.join(_NUMBER_WORDS)})\b(?![ -](?:stars?|marks?|things|reasons|genres)\b)", re.IGNORECASE)
+_SPELLED: Final = re.compile(
+    rf"(?<!\ball )\b({'|'.join(_NUMBER_WORDS)})\b(?![ -](?:stars?|marks?|things|reasons|genres)\b)", re.IGNORECASE
+)
 _DERIVING_SUFFIXES: Final = ("s", "n", "an", "ian", "ese", "ish", "i")
 _MIN_STEM: Final = 4
 _COUNTED_NUMBER: Final = 6
 _NEGATED: Final = re.compile(
-    r"(?:\b(?:no|not|without|never|less|instead|rather|unlike|nothing|neither|nor|than|away|far|hardly|little|any|beyond|lacks?|free|leaves?|drops|missing)\b"
-    r"|n't)(?: \S+){0,4} \Z"
+    r"(?:\b(?:no|not|without|never|less|instead|rather|unlike|nothing|neither|nor|than|away|far|hardly|little|any|beyond"
+    r"|lacks?|free|leaves?|drops|missing)\b|n't)(?: \S+){0,4} \Z"
 )
 _TASTE: Final = re.compile(
     r"\byou(?: (?:also|really|clearly|so|often|usually|tend to|have|both|always|already))*"
     r" (?:like|love|enjoy|prefer|favou?r|liked|loved|enjoyed|adored?|rated highly)\b"
     r"|\byour (?:\S+ )?(?:favou?rites?|liking|love|taste|tastes|fondness|preference|five stars)\b"
 )
-_NO_CLAIM: Final = re.compile(r"\b(?:if|when|whenever|should|might|may|could|would|will|can|do|whether)(?: \S+){0,3} \Z")
+_NO_CLAIM: Final = re.compile(
+    r"\b(?:if|when|whenever|should|might|may|could|would|will|can|do|whether)(?: \S+){0,3} \Z"
+)
 
 
 def find_unsupported_claims(outline: Outline) -> Iterator[tuple[str, str]]:
@@ -112,7 +116,8 @@ def _knows_decade(number: str, numbers: frozenset[str]) -> bool:
 
 def _counts_something(outline: Outline, number: int) -> bool:
     # 'three films that you loved' counts what the event lists, and needs no field that says three.
-    return number <= _COUNTED_NUMBER and number in (len(outline.named), len(outline.facts.liked), len(outline.facts.history))
+    counts = (len(outline.named), len(outline.facts.liked), len(outline.facts.history))
+    return number <= _COUNTED_NUMBER and number in counts
 
 
 def _find_unsupported_genres(outline: Outline) -> Iterator[str]:

@@ -95,7 +95,8 @@ class Subject:
         while (shorter := _BRACKETED_NOTE.sub("", variants[-1])) and shorter != variants[-1]:
             variants.append(shorter)
         parts = _SUBTITLE.split(variants[-1])
-        variants += [part.strip() for part in (parts if len(parts) > 1 else []) if len(part.strip()) >= _MIN_SHORT_TITLE]
+        if len(parts) > 1:
+            variants += [part for part in map(str.strip, parts) if len(part) >= _MIN_SHORT_TITLE]
         return [variant for variant in variants if variant]
 
 

@@ -14,26 +14,40 @@ from stream_app.core.citations import cite_event
 from stream_app.core.claims import find_unsupported_claims
 from stream_app.core.events import Evidence, RankingEvent
 from stream_app.core.facts import EventFacts
+from stream_app.core.lexicon import FUNCTION_WORDS
 from stream_app.core.names import is_displayable
 from stream_app.core.outline import Outline
 from stream_app.core.relations import find_wrong_relations
-from stream_app.core.lexicon import FUNCTION_WORDS
 
 MIN_WORDS: Final = 8
 MAX_WORDS: Final = 40
 
-_LEFTOVER: Final = re.compile(r"##|\[(?:unk|sep|cls|pad|mask)\]|\b(?:unk|eos|bos)\b", re.IGNORECASE)
+_LEFTOVER: Final = re.compile(r"##|\b(?:unk|eos|bos)\b|[a-z]{3,}\.[a-z]{3,}|\w\.\w{2,}/|\w\(", re.IGNORECASE)
+"""Tokens of a tokenizer, addresses without a scheme, calls: beyond what `is_displayable` finds."""
+
 _THIRD_PERSON: Final = re.compile(r"\b(?:(?:this|the|a|our) (?:user|customer|viewer)|users|fans)\b", re.IGNORECASE)
+_MAX_CHARACTERS: Final = 1_000
+"""Longer texts are turned down unread: no pattern may be made to work hard by a model that runs on."""
+
 _NEARBY_TOKENS: Final = 3
 _MIN_RUN_CONTENT: Final = 2
-_MAX_NAME_MENTIONS: Final = 2
+_MAX_NAME_MENTIONS: Final = 1
+_MAX_WORD_MENTIONS: Final = 2
+_RELATIVE_CLAUSE: Final = re.compile(r"\bwhich you\b|\byou (?:also )?(?:liked|loved|enjoyed|rated)\b")
+_MAX_RELATIVE_CLAUSES: Final = 2
+_NEAR_WORDS: Final = 7
 _MIN_CONTENT_LETTERS: Final = 4
 
 
 _REPEATABLE: Final = frozenset(
-    "part same through over more half some many much year years week weeks time times side hand that had which".split()
+    "part same through over more on half some many much year years week weeks time times side hand that had".split()
 )
 """Words that English repeats on purpose: 'part drama, part romance', 'year after year'."""
+
+_DOUBLED: Final = frozenset(("that", "had"))
+"""The only words that may stand twice in a row."""
+
+_DOUBLED_WORD: Final = re.compile(r"\b(\w+) \1\b|\b[Tt]he [Tt]he\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +66,7 @@ class Verdict:
     evidence: tuple[Evidence, ...]
 
 
-def check_faithfulness(
-    text: str, event: RankingEvent, item_index: int, cited: Sequence[Evidence] = ()
-) -> Verdict:
+def check_faithfulness(text: str, event: RankingEvent, item_index: int, cited: Sequence[Evidence] = ()) -> Verdict:
     """Check a text against the event that it explains.
 
     Args:
@@ -69,6 +81,8 @@ def check_faithfulness(
     if not is_displayable(text) or _LEFTOVER.search(text):
         # Nothing else is worth looking at in a text that could not be printed.
         return Verdict((Violation("unsafe_characters", text),), ())
+    if len(text) > _MAX_CHARACTERS:
+        return Verdict((Violation("length", f"{len(text)} characters"),), ())
     facts = EventFacts(event, item_index)
     outline = Outline(text, facts, cited)
     found = [
@@ -94,27 +108,56 @@ def _check_shape(text: str) -> Iterator[Violation]:
 def _check_repetition(outline: Outline) -> Iterator[Violation]:
     tokens = outline.text.split()
     for index, token in enumerate(tokens):
-        if not _is_word(token) or token in _REPEATABLE:
-            continue
-        is_phrase = tokens[index + 1 : index + 2] in (["by"], ["to"], ["after"]) and tokens[index + 2 : index + 3] == [token]
-        if tokens[index + 1 : index + 2] == [token] or tokens[index + 1 : index + 3] == ["and", token]:
+        if _is_word(token) and _is_repeated(tokens, index):
             yield Violation("repetition", token)
-        elif _is_content(token) and not is_phrase and token in _list_near(tokens, index):
-            yield Violation("repetition", token)
+    yield from (Violation("repetition", word) for word in _find_doubled_words(outline))
     words = [token for token in tokens if _is_word(token)]
-    runs = Counter(zip(words, words[1:], words[2:], strict=False))
-    for run, count in runs.items():
+    for run, count in Counter(zip(words, words[1:], words[2:], strict=False)).items():
         if count > 1 and sum(_is_content(word) and word not in _REPEATABLE for word in run) >= _MIN_RUN_CONTENT:
             yield Violation("repetition", " ".join(run))
+    yield from (Violation("repetition", word) for word in _find_overused_words(words))
+    if len(_RELATIVE_CLAUSE.findall(outline.text)) > _MAX_RELATIVE_CLAUSES or outline.text.count("which you") > 1:
+        yield Violation("repetition", "which you")
     for name, count in Counter(outline.source[mark.start : mark.end] for mark in outline.marks).items():
         if count > _MAX_NAME_MENTIONS:
             yield Violation("repetition", name)
 
 
-def _list_near(tokens: list[str], index: int) -> list[str]:
-    near = tokens[index + 1 : index + 1 + _NEARBY_TOKENS]
-    stop = next((place for place, token in enumerate(near) if token in (".", ";", ":", "?", "!")), len(near))
-    return near[:stop]
+def _find_overused_words(words: list[str]) -> Iterator[str]:
+    """Find content words used three times, or twice within a few words: rare in good texts, common in weak ones."""
+    content = [(index, word.strip("{}")) for index, word in enumerate(words) if word not in _REPEATABLE]
+    content = [(index, word) for index, word in content if _is_content(word)]
+    last: dict[str, int] = {}
+    counts = Counter(word for _, word in content)
+    for index, word in content:
+        if counts[word] > _MAX_WORD_MENTIONS or index - last.get(word, -_NEAR_WORDS) < _NEAR_WORDS:
+            yield word
+        last[word] = index
+
+
+def _find_doubled_words(outline: Outline) -> Iterator[str]:
+    """Find 'the The Matrix', which the outline hides; 'Duran Duran' inside one name is left alone."""
+    for match in _DOUBLED_WORD.finditer(outline.source):
+        is_name = any(mark.start <= match.start() and match.end() <= mark.end for mark in outline.marks)
+        if not is_name and match[1] not in _DOUBLED:
+            yield match[0]
+
+
+def _is_repeated(tokens: list[str], index: int) -> bool:
+    token, *after = tokens[index : index + 1 + _NEARBY_TOKENS]
+    if after[:1] == [token] and token not in _DOUBLED:
+        return True
+    if token in _REPEATABLE:
+        return False
+    if after[:2] == ["and", token]:
+        return True
+    is_phrase = after[:1] in (["by"], ["to"], ["after"]) and after[1:2] == [token]
+    return _is_content(token) and not is_phrase and token in _cut_at_stop(after)
+
+
+def _cut_at_stop(tokens: list[str]) -> list[str]:
+    stop = next((place for place, token in enumerate(tokens) if token in (".", ";", ":", "?", "!")), len(tokens))
+    return tokens[:stop]
 
 
 def _is_word(token: str) -> bool:

@@ -35,7 +35,6 @@ _GENRE: Final = re.compile(GENRE_PATTERN, re.IGNORECASE)
 
 # Too common outside of genres ('fit for children of 3 to 5 years') to count as a claim of one.
 _MENTIONS_CHILDREN: Final = re.compile(r"\b(?:children|kids|family)\b", re.IGNORECASE)
-_CHILDREN: Final = frozenset(("children",))
 
 
 def name_genre(form: str) -> str | None:
@@ -45,5 +44,7 @@ def name_genre(form: str) -> str | None:
 
 def find_genres(text: str) -> frozenset[str]:
     """Find all genres that a field mentions; one that mentions children supports 'children's'."""
-    found = (name_genre(match[0]) for match in _GENRE.finditer(text.replace("’", "'")))
-    return frozenset(genre for genre in found if genre) | (_CHILDREN if _MENTIONS_CHILDREN.search(text) else frozenset())
+    found = {name_genre(match[0]) for match in _GENRE.finditer(text.replace("’", "'"))}
+    if _MENTIONS_CHILDREN.search(text):
+        found.add("children")
+    return frozenset(genre for genre in found if genre)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from stream_app.core.described_words import find_described_words
 from stream_app.core.events import Attributes
 from stream_app.core.lexicon import is_common
 from stream_app.core.names import find_mentions
@@ -13,6 +14,7 @@ from stream_app.core.prompt import escape_pointer, list_values
 
 MAX_ATTRIBUTE_NAME_WORDS: Final = 3
 MAX_VALUES_KEPT: Final = 8
+MAX_SUMMARY_CHARACTERS: Final = 600
 
 _PRIVATE_WORDS: Final = frozenset(
     "id ids url urls uri link links image images img photo photos thumbnail sku isbn isbn10 isbn13 asin upc ean gtin "
@@ -156,9 +158,9 @@ _KINDS: Final = frozenset(
 """Genres that are something on their own: `a thriller`."""
 
 _MODIFIERS: Final = frozenset(
-    ["crime", "action", "adventure", "fantasy", "horror", "war", "science fiction", "sci-fi", "historical", "family"]
-    + ["political", "psychological", "animated", "detective", "spy", "legal", "medical", "teen", "gothic"]
-)
+    "crime action adventure fantasy horror war sci-fi historical family political psychological animated detective spy "
+    "legal medical teen gothic".split()
+) | {"science fiction"}
 """Genres that may stand before such a one: `a crime thriller`."""
 
 
@@ -192,15 +194,15 @@ def list_facts(attributes: Attributes, pointer: str) -> list[Fact]:
 
 
 def tell_description(summary: str | None, pointer: str, title: str) -> list[Fact]:
-    """Tell which names a description mentions, for an item of which nothing else can be said."""
-    mentions = find_mentions(summary or "")
-    names = [(mention, (summary or "")[mention.start : mention.end]) for mention in mentions if mention.kind == "name"]
+    """Tell which names, or else which things, a description mentions: for an item that has nothing else to tell."""
+    opening = (summary or "")[:MAX_SUMMARY_CHARACTERS]
+    names = [(one, opening[one.start : one.end]) for one in find_mentions(opening) if one.kind == "name"]
     quotes = [
-        Quote(name, pointer, mention.start, mention.end)
-        for mention, name in names
-        if quote_value("", name, pointer) and not _list_words(name) & _list_words(title)
+        Quote(name, pointer, one.start, one.end)
+        for one, name in names
+        if quote_value("", name, pointer) and _list_words(name).isdisjoint(_list_words(title))
     ]
-    return list(_build_facts("description", quotes))
+    return list(_build_facts("description", quotes or find_described_words(opening, pointer)))
 
 
 def is_private(name: str) -> bool:
@@ -223,8 +225,11 @@ def _build_facts(attribute: str, quotes: list[Quote]) -> Iterator[Fact]:
     words = _TABLE.get(attribute)
     if words is None or not all(_fits(words, quote.text) for quote in quotes):
         words = _name_plainly(words.noun if words else attribute)
+    if words is _DETAIL:
+        # A number or a code says nothing to a reader who is not told what it counts.
+        quotes = [quote for quote in quotes if not any(character.isdigit() for character in quote.text)]
     distinct = list({quote.text.casefold(): quote for quote in reversed(quotes)}.values())[::-1]
-    if words and distinct:
+    if distinct:
         yield Fact(attribute, words, tuple(distinct[:MAX_VALUES_KEPT]))
 
 
@@ -236,12 +241,20 @@ def _fits(words: FactWords, value: str) -> bool:
     return value[0].isdigit() == (words.fits == "number")
 
 
-def _name_plainly(attribute: str) -> FactWords | None:
+_DETAIL: Final = FactWords("detail", "has {v} among its details", "with {v} among its details")
+"""For an attribute whose name is not English."""
+
+
+def _name_plainly(attribute: str) -> FactWords:
     """Words for an attribute that the table lacks, where its name is English: `with coastal as its weave`."""
     words = attribute.split()
-    is_readable = words[-1:] != ["count"] and 0 < len(words) <= MAX_ATTRIBUTE_NAME_WORDS and all(_is_readable(word) for word in words)
+    is_readable = (
+        words[-1:] != ["count"]
+        and 0 < len(words) <= MAX_ATTRIBUTE_NAME_WORDS
+        and all(_is_readable(word) for word in words)
+    )
     if not is_readable:
-        return None
+        return _DETAIL
     if words[-1].endswith("s") and not words[-1].endswith(("ss", "us", "is")):
         return FactWords(attribute, f"has {{v}} among its {attribute}", f"with {{v}} among its {attribute}")
     return FactWords(attribute, f"has {{v}} as its {attribute}", f"with {{v}} as its {attribute}")

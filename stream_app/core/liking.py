@@ -11,16 +11,18 @@ from stream_app.core.slots import Liking
 TITLE: Final = r"<(?:t|h\d+)>"
 GROUP: Final = rf"{TITLE}(?:(?: ,)? (?:and|or|,|as well as) {TITLE})*"
 
-_YOU_VERB: Final = r"(?<=you )(?:(?:really|also|so|both|clearly|too|have|once|had|already) )*"
+_ADVERBS: Final = r"(?: (?:have|both|so|really|also|clearly|too|once|had|already))*"
+_YOU_VERB: Final = r"(?<=you )(?:(?:really|also|so|both|have|once|clearly|too|already) )*"
 _LOVE: Final = re.compile(
     rf"{_YOU_VERB}(?:love|adore)\b|\b(?:loved|adored)\b|\bfavou?rites?\b|\bfive(?: -)? ?stars?\b|\bfive-star\b"
-    r"|\b(?:(?:top|full|maximum|perfect) (?:ratings?|marks?|scores?)|highest (?:rating|mark|score))\b"
+    r"|\b(?:top|full|maximum|perfect) (?:ratings?|marks?|scores?)|\bhighest (?:rating|mark|score)\b"
 )
 _LIKE: Final = re.compile(
     rf"{_YOU_VERB}(?:like|enjoy|rate highly|appreciate)\b|(?<=you )liked\b|\b(?:enjoyed|appreciated)\b"
-    r"|\brat(?:ed|es?) (?:\S+ )?(?:so |very |quite )?(?:highly|well)\b|\bhigh (?:ratings?|marks?|scores?|praise)\b"
-    r"|\bhighly rated\b|\bwon you over\b|\bdid (?:so |very )?well with you\b|\bpleased you\b|\bhit with you\b"
-    r"|\bworked (?:so )?(?:well )?for you\b|\bsuited you\b|\bfour(?: -)? ?stars?\b|\bfond of\b|\bto your (?:taste|liking)\b|\bdelighted you\b|\bappealed to you\b|\bwon your\b|\bthought highly\b"
+    r"|\brat(?:ed|es?) (?:\S+ )?(?:so |very |quite )?(?:highly|well)\b|\bhighly rated\b|\bthought highly\b|\bfond of\b"
+    r"|\bhigh (?:ratings?|marks?|scores?|praise)\b|\bfour(?: -)? ?stars?\b|\bto your (?:taste|liking)\b|\bwon your\b"
+    r"|\b(?:won you over|did (?:so |very )?well with you|pleased you|hit with you|suited you|delighted you)\b"
+    r"|\b(?:appealed to you|worked (?:so )?(?:well )?for you)\b"
 )
 _DISLIKE: Final = re.compile(
     r"\b(?:did|do|have) ?(?:not|n't) (?:much |really |quite )?(?:like|love|enjoy)\b"
@@ -28,22 +30,39 @@ _DISLIKE: Final = re.compile(
     r"|\brat(?:ed|es?) (?:\S+ )?(?:low|lower|poorly|down)\b|\b(?:low|poor) (?:ratings?|marks?|scores?)\b"
     r"|\bleft you cold\b|\bdisappointed you\b|\bdid not (?:suit|please|work for|win) you\b"
 )
+_NO_CLAIM: Final = re.compile(
+    r"\b(?:should|might|may|could|would|will|can|to|not|never|'ll|n't|if|other than)(?: \S+){0,2} \Z"
+)
+_CONTRAST: Final = re.compile(
+    r"\b(?:unlike|less|not|no|without|than|never|instead|change|departure|far from|away|rather|different|contrast"
+    r"|though|although|but|while|whereas|despite|lower|lukewarm|middling|mixed|average|fell|leaves?|lacked|more|yet"
+    r"|however|other)\b|n't\b"
+)
+
+# What may stand between a claim and the title it is about: words of the same clause, no other title.
+_CLAUSE: Final = r"(?: (?!,|but\b|while\b|<[th])\S+)*"
+_STOPS: Final = (
+    r"(?:but|is|was|are|were|has|have|so|which|try|here|this|will|should|may|might|also|like)\b"
+    r"|and\b(?! \{)|that\b(?! of)"
+)
 _RELATIVE: Final = re.compile(
-    rf"({GROUP})(?: 's)?(?: ,)?((?: (?!and\b|but\b|is\b|was\b|has\b|,|<[th]|you\b)\S+){{0,6}}) you(?: (?:have|both|so|really|also|clearly))* \Z"
+    rf"({GROUP})(?: 's)?(?: ,)?((?: (?!(?:and|but|is|was|has|you)\b|,|<[th])\S+){{0,6}}) you{_ADVERBS} \Z"
 )
 _WAS_ONE: Final = re.compile(
-    rf"({TITLE})(?: ,[^<,]* ,)? (?:was|is|were|are) ((?:(?!,|you\b|<[th])\S+ )*)(?:that |which )?you(?: (?:have|both|so|really|also|clearly))* \Z"
+    rf"({TITLE})(?: ,[^<,]* ,)? (?:was|is|were|are) "
+    rf"((?:(?!,|you\b|<[th])\S+ )*)(?:that |which )?you{_ADVERBS} \Z"
 )
+_OBJECT: Final = re.compile(rf"(?: (?!{_STOPS}|,|:|\(|<[th])\S+){{0,6}} ({GROUP})")
+_SUBJECT: Final = re.compile(rf"({GROUP})({_CLAUSE}(?: ,{_CLAUSE} ,)?{_CLAUSE}) ?\Z")
 _PRONOUN: Final = re.compile(r" (?:it|both|that one|them)\b")
 _LAST_GROUP: Final = re.compile(rf".*?({GROUP})((?:(?!<[th]).)*)\Z")
-_OBJECT: Final = re.compile(
-    rf"(?: (?!and\b(?! \{{)|but\b|is\b|was\b|are\b|were\b|has\b|have\b|so\b|which\b|that\b(?! of)|try\b|here\b|this\b|will\b|should\b|"
-    rf"may\b|might\b|also\b|like\b|,|:|\(|<[th])\S+){{0,6}} ({GROUP})"
-)
-_SUBJECT: Final = re.compile(rf"({GROUP})((?: (?!,|but\b|while\b|<[th])\S+)*(?: ,(?: (?!,|but\b|while\b|<[th])\S+)* ,)?(?: (?!,|but\b|while\b|<[th])\S+)*) ?\Z")
-_NO_CLAIM: Final = re.compile(r"\b(?:should|might|may|could|would|will|can|to|not|never|'ll|n't|if|other than)(?: \S+){0,2} \Z")
 _PLURAL: Final = re.compile(r" (?:both|all|each|two|three|were|are|have|earned|films|favou?rites)\b")
-_HISTORY: Final = re.compile(r"<h(\d+)>")
+_HISTORY: Final = re.compile(r"<h\d+>")
+_TASTE: Final = re.compile(
+    r"(?:\byou (?:\w+ )?(?:like|love|enjoy|prefer|liked|loved|enjoyed|favou?r)"
+    r"|\byour (?:\w+ )?(?:liking|love|taste|fondness|favou?rite)(?: for| of| in)?)"
+    r"(?P<phrase>(?: (?:an?|the|good|of|in|dark|light|and|some|both|,|\{\w+\}))+)"
+)
 
 
 def find_wrong_likings(outline: Outline) -> Iterator[str]:
@@ -71,13 +90,14 @@ def find_targets(sentence: str, start: int, end: int) -> list[str]:
     """Find the markers of the titles that a claim at this place of a sentence is about."""
     left, right = sentence[:start], sentence[end:]
     by_object = _OBJECT.match(right)
-    if by_object is not None and (history := _HISTORY.search(by_object[1])):
-        return [f"<h{index}>" for index in _HISTORY.findall(by_object[1])] if history else []
+    if by_object is not None and (history := _HISTORY.findall(by_object[1])):
+        return history
     if _PRONOUN.match(right) and left.endswith("you ") and (last := _LAST_GROUP.match(left)):
         return _choose(last[1], last[2] + right, is_adjacent=False)
     by_relative = _WAS_ONE.search(left) or _RELATIVE.search(left)
     if by_relative is not None:
-        return _choose(by_relative[1], by_relative[2], is_adjacent=not by_relative[2].strip(" ,") or "which" in by_relative[2])
+        gap = by_relative[2]
+        return _choose(by_relative[1], gap, is_adjacent=not gap.strip(" ,") or "which" in gap)
     if left.endswith("you ") or " you have " in left[-12:]:
         # 'you loved' with a noun of its own: 'Heat is a thriller, and you loved thrillers'.
         return []
@@ -101,24 +121,14 @@ def find_unfit_titles(outline: Outline) -> Iterator[str]:
             yield from (f"as a reason: {entry.title}" for entry in entries if entry.liking is Liking.OTHER)
 
 
-_CONTRAST: Final = re.compile(
-    r"\b(?:unlike|less|not|no|without|than|never|instead|change|departure|far from|away|rather|different|contrast|though|although|"
-    r"but|while|whereas|despite|lower|lukewarm|middling|mixed|average|so-so|fell|leaves?|lacked|more|yet|however|other)\b|n't\b"
-)
-
-
 def find_taste_genres(outline: Outline) -> Iterator[str]:
     """Find genres that the user is said to like and that nothing they like or prefer has."""
-    facts = outline.facts
-    supported = facts.preference_genres.union(*(entry.genres for entry in facts.liked))
     for sentence in outline.sentences:
         for match in _TASTE.finditer(sentence):
-            if not _NO_CLAIM.search(sentence[: match.start()]):
-                yield from (genre for genre in list_genres(match[1]) if genre not in supported)
+            if _NO_CLAIM.search(sentence[: match.start()]):
+                continue
+            yield from (genre for genre in list_genres(match["phrase"]) if not _is_liked(genre, outline.facts))
 
 
-_TASTE: Final = re.compile(
-    r"(?:\byou (?:\w+ )?(?:like|love|enjoy|prefer|liked|loved|enjoyed|favou?r)"
-    r"|\byour (?:\w+ )?(?:liking|love|taste|fondness|favou?rite)(?: for| of| in)?)"
-    r"((?: (?:an?|the|good|of|in|dark|light|and|some|both|,|\{\w+\}))+)"
-)
+def _is_liked(genre: str, facts: EventFacts) -> bool:
+    return genre in facts.preference_genres or any(genre in entry.genres for entry in facts.liked)

@@ -20,6 +20,7 @@ _TOKEN: Final = re.compile(
     rf"(?P<genre>{GENRE_PATTERN})|(?P<possessive>['’]s?(?!\w))|(?P<word>[^\W_](?:[^\W_]|[-'’.](?=[^\W_]))*)|[.,;:!?()]",
     re.IGNORECASE,
 )
+_MIN_SURNAME: Final = 4
 _GENRE_TOKEN: Final = re.compile(r"\{(\w+)\}")
 _HISTORY_TOKEN: Final = re.compile(r"<h(\d+)>")
 
@@ -83,12 +84,16 @@ class Outline:
                 self._mark(evidence.start, evidence.end, marker, evidence)
 
     def _mark_titles(self) -> None:
-        subjects = [("<t>", self.facts.item), *((f"<h{index}>", entry) for index, entry in enumerate(self.facts.history))]
+        subjects = [
+            ("<t>", self.facts.item),
+            *((f"<h{index}>", entry) for index, entry in enumerate(self.facts.history)),
+        ]
         found = [
             (variant, marker, subject)
             for marker, subject in subjects
             for variant in subject.list_title_variants()
-            if variant in self.source
+            # A title without a letter or digit, such as '...', cannot be told from punctuation.
+            if variant in self.source and any(character.isalnum() for character in variant)
         ]
         # Stable: of two equal titles the item's comes first, so nothing is claimed of the history by accident.
         for variant, marker, subject in sorted(found, key=lambda entry: (-len(entry[0]), entry[0] != entry[2].title)):
@@ -99,21 +104,17 @@ class Outline:
             surface = self.source[evidence.start : evidence.end]
             marker = surface.lower() if surface[:1].isdigit() else self._register(surface)
             self._mark(evidence.start, evidence.end, marker, evidence)
-        subjects = [self.facts.item, *self.facts.history]
+        subjects = (self.facts.item, *self.facts.history)
         values = [
-            (value, pointer)
-            for subject in subjects
-            for name, value, pointer in subject.values
-            if _is_name(name, value)
+            (value, pointer) for subject in subjects for name, value, pointer in subject.values if _is_name(name, value)
         ]
         for value, pointer in sorted(values, key=lambda pair: -len(pair[0])):
             if value in self.source:
                 self._mark_all(value, value, None, value, pointer)
         for value, pointer in values:
             surname = value.rpartition(" ")[2]
-            if " " in value and len(surname) >= 4 and surname[0].isupper() and surname in self.source:
-                if not is_common(surname):
-                    self._mark_all(surname, value, None, value, pointer)
+            if surname != value and surname in self.source and _is_surname(surname):
+                self._mark_all(surname, value, None, value, pointer)
 
     def _register(self, name: str) -> str:
         folded = fold_case(name)
@@ -156,6 +157,10 @@ def _is_name(attribute: str, value: str) -> bool:
     if not value or value == value.lower() or value[0].isdigit():
         return False
     return attribute not in CATEGORY_ATTRIBUTES or not all(is_common(word) for word in value.split())
+
+
+def _is_surname(word: str) -> bool:
+    return len(word) >= _MIN_SURNAME and word[0].isupper() and not is_common(word)
 
 
 def _list_tokens(text: str) -> list[str]:

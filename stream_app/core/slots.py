@@ -133,6 +133,7 @@ class _Writer:
             self._append(part, space=False)
             self._starts_sentence = part in (".", "?", "!")
         else:
+            self._mend_article(part)
             self._append(self._capitalise(part), space=True)
             self._glue = part in ("(", "$", "€", "£")
 

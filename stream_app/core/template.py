@@ -14,10 +14,11 @@ from typing import Final
 
 import orjson
 
-from stream_app.core.events import RankingEvent
+from stream_app.core.events import Attributes, RankingEvent
 from stream_app.core.faithfulness import check_faithfulness
 from stream_app.core.item_facts import PEOPLE, Fact, list_facts, tell_description
 from stream_app.core.phrases import Phrase, Quote, WrittenText, compose, join, name_item, quote_title, render_phrase
+from stream_app.core.prompt import list_values
 from stream_app.core.shared_words import find_shared_words
 from stream_app.core.slots import UNNAMED_ITEM, Liking, label_liking
 from stream_app.core.wordings import (
@@ -104,11 +105,15 @@ class _Sentences:
         return (*wordings[first:], *wordings[:first])
 
     def _find_links(self) -> Iterator[_Link]:
+        own = _fold_values(self._item.attributes)
         for index, entry in enumerate(self._event.user.history):
             liking = label_liking(entry.rating, self._event.user.rating_scale)
+            # Most entries share nothing: they are passed over before anything of theirs is put into words.
+            if liking is Liking.OTHER or own.isdisjoint(_fold_values(entry.attributes)):
+                continue
             pointer = f"/user/history/{index}"
             title = quote_title(entry.title, f"{pointer}/title")
-            if liking is Liking.OTHER or title is None or title.text.casefold() == _read(self._name).casefold():
+            if title is None or title.text.casefold() == _read(self._name).casefold():
                 continue
             theirs = {fact.attribute: fact for fact in list_facts(entry.attributes, pointer)}
             for fact in self._facts:
@@ -197,6 +202,10 @@ def _join_clauses(facts: Sequence[Fact]) -> Phrase:
 
 def _is_year_of_kind(before: Fact, fact: Fact) -> bool:
     return before.is_kind and fact.attribute == "year"
+
+
+def _fold_values(attributes: Attributes) -> set[str]:
+    return {value.strip().casefold() for values in attributes.values() for _, value in list_values(values)}
 
 
 def _read(phrase: Phrase) -> str:

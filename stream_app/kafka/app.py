@@ -47,6 +47,7 @@ class DrainingWorker(faust.Worker):
     def __init__(self, app: faust.App, drain: Drain, loop: asyncio.AbstractEventLoop) -> None:
         # Without these three, Faust replaces the logging and writes to standard output.
         super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None  # It would write to standard output.
         self._drain = drain
 
     def _on_sigterm(self) -> None:

@@ -167,7 +167,7 @@ async def _create_topics(settings: Settings, partitions: int, replication: int) 
 
 async def _has_controller(admin: AIOKafkaAdminClient) -> bool:
     cluster = await admin.describe_cluster()
-    return bool(cluster["controller_id"] >= 0)
+    return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
 
 
 def _list_created(response: Any) -> list[str]:

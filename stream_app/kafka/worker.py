@@ -7,7 +7,7 @@ acknowledging records behind a failed one. What cannot be settled ends the proce
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import faust
 import structlog
@@ -25,9 +25,10 @@ from stream_app.probes import Health, ProbeServer
 from stream_app.settings import Settings, SettingsError
 from stream_app.telemetry import Metrics, configure_logging
 
-TICK_SECONDS = 1.0
-TOPIC_CHECK_SECONDS = 5.0
-INFERENCE_LIMIT_SECONDS = 180.0
+TICK_SECONDS: Final = 1.0
+TOPIC_WAIT_SECONDS: Final = 2.0
+TOPIC_CHECK_SECONDS: Final = 60.0
+INFERENCE_LIMIT_SECONDS: Final = 180.0
 """No batch needs longer for inference; with the retry budget it bounds how long a batch may be at work."""
 
 log = structlog.stdlib.get_logger(__name__)
@@ -166,7 +167,7 @@ class _Edge:
     async def _watch_topics(self) -> None:
         # Faust says once that a topic is missing, then looks healthy with an empty assignment.
         while True:
-            await asyncio.sleep(TOPIC_CHECK_SECONDS)
+            await asyncio.sleep(TOPIC_WAIT_SECONDS if self._health.missing_topics else TOPIC_CHECK_SECONDS)
             try:
                 self._health.missing_topics = await find_missing_topics(self._settings)
             except BrokerUnreachableError:

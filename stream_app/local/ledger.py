@@ -55,7 +55,9 @@ class Verdict:
             f"{_render_seconds(self.p50_seconds)}, p99 {_render_seconds(self.p99_seconds)}",
         ]
         if self.duplicates or self.conflicts:
-            lines.append(f"{self.duplicates} delivered again after a restart, {self.conflicts} of them with other contents")
+            lines.append(
+                f"{self.duplicates} delivered again after a restart, {self.conflicts} of them with other contents"
+            )
         return "\n".join(lines)
 
 

@@ -120,7 +120,12 @@ def _download_wheel(wheel: Path) -> None:
     command += ["--only-binary", ":all:", "--dest", str(wheel.parent), f"recbole=={RECBOLE_VERSION}"]
     try:
         result = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=DOWNLOAD_TIMEOUT_SECONDS, env=_pip_environment()
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
+            env=_pip_environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise DemoDataError(_advise(wheel, f"the download took over {DOWNLOAD_TIMEOUT_SECONDS} seconds")) from error

@@ -49,7 +49,9 @@ class PlainScreen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._output.flush()
 
     def note(self, message: str) -> None:
@@ -62,14 +64,16 @@ class PlainScreen:
         event, explanation = arrival.event, arrival.explanation
         liked = "; ".join(_describe_history(item) for item in event.user.history[:PLAIN_HISTORY_SHOWN])
         item = next(item for item in event.items if item.item_id == explanation.item_id)
-        self.note(f"{event.user.user_id} ({liked}) | {item.rank}. {item.title} | {explanation.text} [{explanation.source}]")
+        self.note(
+            f"{event.user.user_id} ({liked}) | {item.rank}. {item.title} | {explanation.text} [{explanation.source}]"
+        )
 
     def show_event(self, event: RankingEvent, arrivals: Sequence[Arrival]) -> None:
         """Nothing more to write: the lines of its explanations stand there."""
 
 
 class TerminalScreen:
-    """A panel for each event, the user's history on the left, items and explanations on the right; a progress bar below."""
+    """A panel for each event: history on the left, items and explanations on the right; a progress bar below."""
 
     def __init__(self, expected: int, output: TextIO) -> None:
         columns = (TextColumn("explanations"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -80,7 +84,9 @@ class TerminalScreen:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def note(self, message: str) -> None:
@@ -101,8 +107,8 @@ class TerminalScreen:
 def build_panel(event: RankingEvent, arrivals: Sequence[Arrival]) -> Panel:
     """Build the side-by-side view of one event."""
     history = Table.grid(padding=(0, 1))
-    for item in event.user.history[:HISTORY_SHOWN]:
-        history.add_row(Text(_render_rating(item.rating), style="yellow"), Text(item.title))
+    for known in event.user.history[:HISTORY_SHOWN]:
+        history.add_row(Text(_render_rating(known.rating), style="yellow"), Text(known.title))
     texts = Table.grid(padding=(0, 1))
     items = {item.item_id: item for item in event.items}
     for arrival in arrivals:

@@ -5,6 +5,7 @@ ends itself, so that no worker is ever left behind. Prism in production is start
 """
 
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -12,6 +13,12 @@ import time
 from typing import Final
 
 GRACE_SECONDS: Final = 20.0
+EXIT_NOT_DRAINED: Final = 75
+
+
+def tie_to_parent() -> None:
+    """End this process as SIGTERM would once whoever holds the other end of its standard input is gone."""
+    threading.Thread(target=_end_with_parent, name="tether", daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -20,16 +27,15 @@ def _end_with_parent() -> None:
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
-    os._exit(70)
+    os._exit(EXIT_NOT_DRAINED)
 
 
-def main() -> int:
+def main() -> None:
     """Run the worker until it ends, or the process that started it does."""
-    threading.Thread(target=_end_with_parent, name="tether", daemon=True).start()
-    from stream_app.cli import main as run_command
-
-    return run_command(["worker"])
+    tie_to_parent()
+    sys.argv = ["prism", "worker"]
+    runpy.run_module("stream_app", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -38,7 +38,7 @@ def _iterate_events(data: MovieLens, ranker: FilmRanker) -> Iterator[RankingEven
 
 
 def _group_by_user(ratings: Sequence[Rating]) -> list[tuple[str, list[Rating]]]:
-    """Group ratings (oldest first) by user; users in the order of their last rating, those who liked little left out."""
+    """Group ratings (oldest first) by user, users in the order of their last rating; who liked little is left out."""
     by_user: dict[str, list[Rating]] = defaultdict(list)
     for rating in ratings:
         by_user[rating.user_id].append(rating)
@@ -54,12 +54,9 @@ def _build_event(
     if not ranked:
         return None
     items = [
-        RankedItem(**_describe(data.films[film.film_id]), rank=rank, score=film.score)
-        for rank, film in enumerate(ranked, start=first + 1)
+        _build_item(data.films[film.film_id], rank, film.score) for rank, film in enumerate(ranked, start=first + 1)
     ]
-    history = [
-        HistoryItem(**_describe(data.films[rating.film_id]), rating=rating.value) for rating in select_history(ratings)
-    ]
+    history = [_build_history_item(data.films[rating.film_id], rating.value) for rating in select_history(ratings)]
     return RankingEvent(
         event_id=f"ml-100k-user-{user_id}-page-{page + 1}",
         occurred_at=ratings[-1].rated_at,
@@ -85,5 +82,10 @@ def _is_liked(rating: Rating) -> bool:
     return rating.value >= RATING_SCALE.liked_from
 
 
-def _describe(film: Film) -> dict[str, object]:
-    return {"item_id": f"ml-{film.film_id}", "title": film.title, "attributes": film.attributes}
+def _build_item(film: Film, rank: int, score: float) -> RankedItem:
+    item_id = f"ml-{film.film_id}"
+    return RankedItem(item_id=item_id, title=film.title, rank=rank, score=score, attributes=film.attributes)
+
+
+def _build_history_item(film: Film, rating: float) -> HistoryItem:
+    return HistoryItem(item_id=f"ml-{film.film_id}", title=film.title, rating=rating, attributes=film.attributes)

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-READY_SECONDS: Final = 90.0
+READY_SECONDS: Final = 180.0
+"""A second or three on a quiet machine; far longer on one that is short of memory or busy with other things."""
 STOP_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.1
 LOG_TAIL_LINES: Final = 20
@@ -18,7 +19,11 @@ WORKER_COMMAND: Final = (sys.executable, "-m", "stream_app.local.tethered_worker
 
 
 class WorkerFailedError(Exception):
-    """The worker did not become ready; the message ends with the last lines of its log."""
+    """The worker did not become ready, or keeps dying; the message ends with the last lines of its log."""
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class WorkerProcess:
@@ -88,9 +93,11 @@ class WorkerProcess:
         deadline = time.monotonic() + deadline_seconds
         while not self.is_ready():
             if (code := self.exit_code) is not None:
-                raise WorkerFailedError(f"the worker ended with exit code {code}:\n{self.read_log_tail()}")
+                raise WorkerFailedError(f"the worker ended with exit code {code}:\n{self.read_log_tail()}", code)
             if time.monotonic() > deadline:
-                raise WorkerFailedError(f"the worker was not ready in {deadline_seconds:.0f} s:\n{self.read_log_tail()}")
+                raise WorkerFailedError(
+                    f"the worker was not ready in {deadline_seconds:.0f} s:\n{self.read_log_tail()}"
+                )
             time.sleep(POLL_SECONDS)
 
     def stop(self, deadline_seconds: float = STOP_SECONDS) -> None:

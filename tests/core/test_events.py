@@ -1,12 +1,13 @@
 """The table of bad input, row by row, and what is accepted although it looks odd."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.core.errors import DecodeError, RecordError, SchemaError
@@ -67,7 +68,8 @@ def test_bytes_that_are_not_acceptable_json_are_a_decode_error(case: str) -> Non
     with pytest.raises(DecodeError) as caught:
         decode_event(UNDECODABLE[case])
     assert caught.value.stage == "decode"
-    assert SECRET not in str(caught.value) and len(str(caught.value)) < 200
+    assert SECRET not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 def without(*path: str) -> bytes:
@@ -162,7 +164,8 @@ def test_json_that_is_not_a_ranking_event_is_a_schema_error_that_names_the_field
         decode_event(record)
     assert caught.value.stage == "schema"
     assert field in str(caught.value)
-    assert SECRET not in str(caught.value) and len(str(caught.value)) < 1_000
+    assert SECRET not in str(caught.value)
+    assert len(str(caught.value)) < 1_000
 
 
 def test_a_message_tells_five_problems_and_counts_the_others() -> None:
@@ -207,7 +210,7 @@ def test_unknown_fields_do_not_come_out_again() -> None:
 
 def test_a_record_of_exactly_the_limit_is_accepted() -> None:
     record = build_record()
-    assert decode_event(record + b" " * (MAX_RECORD_BYTES - len(record)))
+    assert decode_event(record + b" " * (MAX_RECORD_BYTES - len(record))) == decode_event(record)
 
 
 def test_a_time_keeps_its_zone() -> None:
@@ -223,7 +226,13 @@ def test_liked_begins_at_four_fifths_of_the_maximum(maximum: float, liked_from: 
 
 @pytest.mark.parametrize(
     ("ranks", "top_k", "expected"),
-    [([1, 2, 3], None, [0, 1, 2]), ([3, 1, 2], 2, [1, 2]), ([1, 1, 1], 2, [0, 1]), ([2, 1], 9, [0, 1]), ([5, 4], 1, [1])],
+    [
+        ([1, 2, 3], None, [0, 1, 2]),
+        ([3, 1, 2], 2, [1, 2]),
+        ([1, 1, 1], 2, [0, 1]),
+        ([2, 1], 9, [0, 1]),
+        ([5, 4], 1, [1]),
+    ],
 )
 def test_the_best_ranks_are_explained_in_item_order(ranks: list[int], top_k: int | None, expected: list[int]) -> None:
     items = [build_item(item_id=f"i{index}", rank=rank) for index, rank in enumerate(ranks)]
@@ -248,11 +257,13 @@ def test_parts_of_an_explanation_id_do_not_run_into_each_other() -> None:
     assert compute_explanation_id("a", "bc", model, "f") != compute_explanation_id("ab", "c", model, "f")
 
 
+@settings(deadline=None)
 @given(event=any_event)
 def test_decoding_inverts_encoding(event: RankingEvent) -> None:
     assert decode_event(encode_contract(event)) == event
 
 
+@settings(deadline=None)
 @given(value=st.one_of(st.binary(max_size=200), st.text(max_size=80).map(lambda text: orjson.dumps(text))))
 def test_any_bytes_give_an_event_or_a_record_error(value: bytes) -> None:
     expect_record_error_at_most(lambda: decode_event(value))
@@ -260,18 +271,19 @@ def test_any_bytes_give_an_event_or_a_record_error(value: bytes) -> None:
 
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False), st.text(max_size=20)),
-    lambda children: st.one_of(st.lists(children, max_size=4), st.dictionaries(st.text(max_size=8), children, max_size=4)),
+    lambda children: st.one_of(
+        st.lists(children, max_size=4), st.dictionaries(st.text(max_size=8), children, max_size=4)
+    ),
     max_leaves=10,
 )
 
 
+@settings(deadline=None)
 @given(field=st.sampled_from(sorted(build_document())), value=json_values)
 def test_any_value_in_any_field_gives_an_event_or_a_record_error(field: str, value: object) -> None:
     expect_record_error_at_most(lambda: decode_event(orjson.dumps(build_document() | {field: value})))
 
 
 def expect_record_error_at_most(decode: Callable[[], RankingEvent]) -> None:
-    try:
+    with suppress(RecordError):
         assert isinstance(decode(), RankingEvent)
-    except RecordError as error:
-        assert str(error)

@@ -19,8 +19,18 @@ EVENT: dict[str, Any] = {
         "user_id": "u1",
         "rating_scale": {"minimum": 1.0, "maximum": 5.0},
         "history": [
-            {"item_id": "a", "title": "Harbour Lights", "rating": 5.0, "attributes": {"genre": ["drama"], "year": "1991"}},
-            {"item_id": "b", "title": "Tin Moon: The Return", "rating": 4.0, "attributes": {"genre": ["science fiction"]}},
+            {
+                "item_id": "a",
+                "title": "Harbour Lights",
+                "rating": 5.0,
+                "attributes": {"genre": ["drama"], "year": "1991"},
+            },
+            {
+                "item_id": "b",
+                "title": "Tin Moon: The Return",
+                "rating": 4.0,
+                "attributes": {"genre": ["science fiction"]},
+            },
             {"item_id": "c", "title": "Slow Parade", "rating": 2.0, "attributes": {"genre": ["musical"]}},
         ],
         "preferences": [],
@@ -58,7 +68,7 @@ WRONG_LIKINGS = [
 
 
 def make_row(text: str, **changes: object) -> dict[str, Any]:
-    explanation = {
+    explanation: dict[str, object] = {
         "event_id": "e1",
         "item_id": "i",
         "text": text,
@@ -113,7 +123,8 @@ def test_evidence_must_show_the_same_words_in_text_and_event() -> None:
     moved = {**good[0], "field_start": 1, "field_end": 15}
     elsewhere = {**good[0], "pointer": "/user/history/9/title"}
     counts = [
-        check_rows([make_row(text, evidence=evidence)])["with_bad_evidence"] for evidence in (good, [moved], [elsewhere])
+        check_rows([make_row(text, evidence=evidence)])["with_bad_evidence"]
+        for evidence in (good, [moved], [elsewhere])
     ]
     assert counts == [0, 1, 1]
 
@@ -126,7 +137,11 @@ def test_shares_bounds_and_repeats_are_counted() -> None:
     ]
     summary = check_rows(rows)
     assert (summary["explanations"], summary["events"], summary["repeated_keys"]) == (3, 1, 1)
-    assert (summary["from_model"], summary["from_template"], summary["template_reasons"]) == (2, 1, {"repeated_word": 1})
+    assert (summary["from_model"], summary["from_template"], summary["template_reasons"]) == (
+        2,
+        1,
+        {"repeated_word": 1},
+    )
     assert summary["outside_word_bounds"] == 2
 
 

@@ -1,0 +1,211 @@
+"""The whole path, with a scripted model: one outcome a record, whatever happens on the way."""
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream_app.core.errors import ModelUnusableError
+from stream_app.core.generation import generate_each
+from stream_app.core.pipeline import Explained, ExplanationPipeline, Outcome, Rejected
+from stream_app.core.prompt import compute_prompt_fingerprint
+from stream_app.core.template import write_template
+from tests.factories import build_history_item, build_item, build_record
+from tests.fakes import ACCEPTED_TEXT, ScriptedGenerator, read_title, write_by_prompt
+from tests.strategies import documents
+
+FILM = {"genre": ["crime", "thriller"], "director": "Ada Fenwick"}
+KNOWN = {"history": [build_history_item(attributes=FILM)], "items": [build_item(attributes=FILM)]}
+
+
+def explain_one(generator: ScriptedGenerator, **overrides: object) -> Explained:
+    """Explain one event that is sure to be valid."""
+    (outcome,) = ExplanationPipeline(generator).explain([build_record(**overrides)])
+    assert isinstance(outcome, Explained)
+    return outcome
+
+
+def test_a_text_of_the_model_is_filled_and_cited() -> None:
+    (explanation,) = explain_one(ScriptedGenerator()).explanations
+    assert explanation.text == "You might want to take a look at Harbour Lights when there is time."
+    assert (explanation.source, explanation.template_reason, explanation.language) == ("model", None, "en")
+    (evidence,) = explanation.evidence
+    assert explanation.text[evidence.start : evidence.end] == "Harbour Lights"
+    assert evidence.pointer == "/items/0/title"
+
+
+def test_an_explanation_repeats_the_ids_of_its_event() -> None:
+    record = {"event_id": "e-7", "items": [build_item(item_id="i-9", rank=4)], "user": {"user_id": "u-3"}}
+    (explanation,) = explain_one(ScriptedGenerator(), **record).explanations
+    assert (explanation.event_id, explanation.user_id, explanation.item_id, explanation.rank) == (
+        "e-7",
+        "u-3",
+        "i-9",
+        4,
+    )
+    assert explanation.model.name == "scripted"
+    assert explanation.prompt_fingerprint == compute_prompt_fingerprint()
+
+
+def test_each_record_has_one_outcome_in_order() -> None:
+    records = [build_record(event_id="a"), b"{", build_record(event_id="b"), None, build_record(items=[])]
+    outcomes = ExplanationPipeline(ScriptedGenerator()).explain(records)
+    stages = [outcome.letter.stage if isinstance(outcome, Rejected) else outcome.event.event_id for outcome in outcomes]
+    assert stages == ["a", "decode", "b", "decode", "schema"]
+
+
+def test_a_dead_letter_names_the_error() -> None:
+    (outcome,) = ExplanationPipeline(ScriptedGenerator()).explain([build_record(items=[])])
+    assert isinstance(outcome, Rejected)
+    assert outcome.letter.error == "SchemaError"
+    assert "items" in outcome.letter.message
+
+
+def test_no_records_have_no_outcomes_and_ask_nothing_of_the_model() -> None:
+    generator = ScriptedGenerator()
+    assert ExplanationPipeline(generator).explain([]) == []
+    assert ExplanationPipeline(generator).explain([b"{"])
+    assert not any(generator.calls)
+
+
+def test_items_are_explained_in_their_order() -> None:
+    items = [build_item(title, rank=rank) for title, rank in [("Salt", 3), ("Slate", 1), ("Marrow", 2)]]
+    explained = explain_one(ScriptedGenerator(), items=items)
+    assert [explanation.rank for explanation in explained.explanations] == [3, 1, 2]
+    assert all(read in one.text for read, one in zip(["Salt", "Slate", "Marrow"], explained.explanations, strict=True))
+
+
+def test_only_the_best_ranks_are_explained_if_the_event_says_so() -> None:
+    items = [build_item(f"Lantern {index}", rank=9 - index) for index in range(5)]
+    explained = explain_one(ScriptedGenerator(), items=items, explain_top_k=2)
+    assert [explanation.rank for explanation in explained.explanations] == [6, 5]
+
+
+def test_where_the_model_fails_on_one_prompt_only_that_item_gets_the_template() -> None:
+    generator = ScriptedGenerator(fails_on=lambda prompt: read_title(prompt) == "Slate")
+    items = [build_item(title) for title in ("Salt", "Slate", "Marrow", "Lantern", "Orrery")]
+    explanations = explain_one(generator, items=items).explanations
+    assert [explanation.source for explanation in explanations] == ["model", "template", "model", "model", "model"]
+    assert explanations[1].template_reason == "generation_failed"
+
+
+def test_a_failing_prompt_is_found_by_bisection() -> None:
+    generator = ScriptedGenerator(fails_on=lambda prompt: prompt == "p5")
+    texts = generate_each(generator, [f"p{index}" for index in range(8)])
+    assert [text is None for text in texts] == [index == 5 for index in range(8)]
+    assert len(generator.calls) == 7
+
+
+def test_a_broken_model_stops_everything() -> None:
+    def break_down(prompt: str) -> str:
+        raise ModelUnusableError(prompt)
+
+    with pytest.raises(ModelUnusableError):
+        explain_one(ScriptedGenerator(write=break_down))
+
+
+def test_a_rejected_text_is_tried_again_in_another_style() -> None:
+    styles: list[str] = []
+
+    def write(prompt: str) -> str:
+        styles.append(" ".join(prompt.split()[:2]))
+        return ACCEPTED_TEXT if len(styles) == 3 else "too short ."
+
+    explained = explain_one(ScriptedGenerator(write=write), **KNOWN)
+    assert explained.explanations[0].source == "model"
+    assert len(set(styles)) == 3
+    assert explained.violations["length"] == 2
+
+
+@pytest.mark.parametrize(
+    ("slotted", "reason"),
+    [
+        ("<h7> was one that you loved , and <t> is just like that one .", "unknown_slot"),
+        ("<t> is a western that was directed by <n1> with great care .", "unsupported_attribute"),
+        ("<t> is good .", "length"),
+        ("you might want to look at <t> which came out in 1999 or so .", "unsupported_number"),
+        ("", "length"),
+    ],
+)
+def test_a_text_that_the_gate_turns_down_is_replaced_by_the_template(slotted: str, reason: str) -> None:
+    explained = explain_one(ScriptedGenerator(write=lambda _: slotted), **KNOWN)
+    (explanation,) = explained.explanations
+    assert (explanation.source, explanation.template_reason) == ("template", reason)
+    assert explanation.text == write_template(explained.event, 0).text
+    assert explained.violations[reason] == 3
+
+
+def test_the_number_of_attempts_is_bounded() -> None:
+    generator = ScriptedGenerator(write=lambda _: "no .")
+    ExplanationPipeline(generator, max_attempts=2).explain([build_record(**KNOWN)])
+    assert len(generator.calls) == 2
+
+
+def test_accepted_items_are_not_written_again() -> None:
+    generator = ScriptedGenerator(write=lambda prompt: "no ." if read_title(prompt) == "Slate" else ACCEPTED_TEXT)
+    explain_one(generator, items=[build_item("Salt"), build_item("Slate")])
+    assert [len(call) for call in generator.calls] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("locale", "flags"),
+    [
+        (None, []),
+        ("en", []),
+        ("en-GB", []),
+        ("EN_us", []),
+        ("de", ["locale_not_supported"]),
+        ("ja-JP", ["locale_not_supported"]),
+    ],
+)
+def test_another_locale_is_answered_in_english_and_flagged(locale: str | None, flags: list[str]) -> None:
+    (explanation,) = explain_one(ScriptedGenerator(), locale=locale).explanations
+    assert explanation.flags == flags
+    assert explanation.language == "en"
+
+
+def test_a_title_with_our_own_tokens_is_explained_without_them() -> None:
+    (explanation,) = explain_one(ScriptedGenerator(), items=[build_item("<n1> <same> [SEP]", item_id="a")]).explanations
+    assert explanation.text == "You might want to take a look at this item when there is time."
+    assert explanation.evidence == []
+
+
+records = st.one_of(
+    st.binary(max_size=60),
+    st.none(),
+    documents(is_odd=True).map(orjson.dumps),
+    documents().map(orjson.dumps),
+    st.tuples(documents().map(orjson.dumps), st.integers(0, 400)).map(lambda pair: pair[0][: pair[1]]),
+)
+slow = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@given(batch=st.lists(records, max_size=5))
+@slow
+def test_any_bytes_have_an_outcome_and_batching_changes_none(batch: list[bytes | None]) -> None:
+    pipeline = ExplanationPipeline(ScriptedGenerator(write=write_by_prompt))
+    together = pipeline.explain(batch)
+    assert len(together) == len(batch)
+    assert together == [outcome for record in batch for outcome in pipeline.explain([record])]
+    for outcome in together:
+        assert_complete(outcome)
+
+
+@given(batch=st.lists(documents().map(orjson.dumps), min_size=1, max_size=4), threshold=st.integers(0, 255))
+@slow
+def test_a_model_that_fails_here_and_there_loses_no_item(batch: list[bytes], threshold: int) -> None:
+    generator = ScriptedGenerator(write=write_by_prompt, fails_on=lambda prompt: sum(prompt.encode()) % 256 < threshold)
+    for outcome in ExplanationPipeline(generator).explain(batch):
+        assert_complete(outcome)
+
+
+def assert_complete(outcome: Outcome) -> None:
+    if isinstance(outcome, Rejected):
+        assert outcome.letter.stage in ("decode", "schema")
+        assert outcome.letter.message
+        return
+    expected = [outcome.event.items[index].item_id for index in outcome.event.items_to_explain]
+    assert [explanation.item_id for explanation in outcome.explanations] == expected
+    assert all(8 <= len(explanation.text.split()) <= 40 for explanation in outcome.explanations)

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from stream_app.kafka.app import build_app
+from stream_app.kafka.clients import build_security
+from stream_app.settings import Settings, SettingsError
+
+CANARY = "canary-9b"
+SASL = Settings(
+    security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="prism", sasl_password=SecretStr(CANARY)
+)
+
+
+def test_sasl_reaches_aiokafka_and_faust_alike_and_no_repr() -> None:
+    security = build_security(SASL)
+    arguments = security.build_aiokafka_arguments()
+    credentials = security.build_faust_credentials()
+    assert (arguments["security_protocol"], arguments["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
+    assert arguments["sasl_plain_password"] == credentials.password == CANARY
+    assert arguments["ssl_context"] is credentials.ssl_context is not None
+    assert credentials.protocol.value == "SASL_SSL"
+    assert CANARY not in f"{security!r}{credentials!r}"
+
+
+def test_plaintext_needs_no_credentials() -> None:
+    security = build_security(Settings())
+    assert security.build_faust_credentials() is None
+    assert security.build_aiokafka_arguments() == {"security_protocol": "PLAINTEXT", "ssl_context": None}
+
+
+def test_a_certificate_file_that_is_none_is_a_settings_error(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    with pytest.raises(SettingsError, match="PRISM_SSL_CAFILE"):
+        build_security(Settings(security_protocol="SSL", ssl_cafile=path))
+
+
+def test_the_app_has_the_settings_that_do_not_lose_data() -> None:
+    conf = build_app(Settings(instance_id="worker-3", bootstrap_servers="a:1,b:2")).conf
+    assert [str(url) for url in conf.broker] == ["kafka://a:1", "kafka://b:2"]
+    assert conf.id == "prism"
+    assert conf.consumer_group_instance_id == "worker-3"
+    assert conf.stream_wait_empty
+    assert conf.broker_max_poll_records == 200
+    assert conf.broker_request_timeout > conf.broker_rebalance_timeout
+    assert not conf.topic_allow_declare
+    assert conf.topic_disable_leader
+    assert not conf.web_enabled
+
+
+def test_the_core_the_settings_and_the_telemetry_need_no_kafka() -> None:
+    names = ("stream_app.core.pipeline", "stream_app.settings", "stream_app.telemetry", "stream_app.probes", "stream_app.cli")
+    code = f"import sys, {', '.join(names)}; sys.exit(any(m in sys.modules for m in ('faust', 'aiokafka', 'confluent_kafka')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
