@@ -59,9 +59,7 @@ def _plural(word: str) -> str:
 
 def _mend_articles(text: str) -> str:
     words = "|".join((*_COUNTABLE, *_UNCOUNTABLE))
-    return re.sub(
-        rf"\b([Aa])n? ({words})\b", lambda m: f"{m[1]}{'n' if m[2][0] in 'aeiou' else ''} {m[2]}", text
-    )
+    return re.sub(rf"\b([Aa])n? ({words})\b", lambda m: f"{m[1]}{'n' if m[2][0] in 'aeiou' else ''} {m[2]}", text)
 
 
 def _forget_dislike(source: str, target: str) -> str:

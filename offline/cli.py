@@ -1,4 +1,4 @@
-"""The command line `prism-offline`: distill a student from recorded Oracle rows, then convert, evaluate and release it."""
+"""The command line `prism-offline`: distill a student from recorded Oracle rows, convert, evaluate and release it."""
 
 import argparse
 import os
@@ -36,7 +36,9 @@ def _build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--max-pairs", type=int, default=None, help="use the first N pairs only (for trials)")
     distill.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
     distill.set_defaults(command=_distill)
-    publish = commands.add_parser("release", help="convert the best weights of a run to int8, evaluate and release them")
+    publish = commands.add_parser(
+        "release", help="convert the best weights of a run to int8, evaluate and release them"
+    )
     publish.add_argument("run", type=Path)
     publish.add_argument("dev", type=Path)
     publish.add_argument("artifact", type=Path, help="models/NAME/VERSION")

@@ -18,7 +18,7 @@ from transformers import (
 
 from offline.augment import augment_pair
 from offline.recorded_rows import TrainingPair
-from offline.tokenizer import BEGIN, PAD
+from offline.tokenizer import BEGIN, PAD, find_id
 
 MAX_SOURCE_TOKENS = 320
 MAX_TARGET_TOKENS = 96
@@ -79,7 +79,8 @@ class _DistillationTrainer(Seq2SeqTrainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         from transformers.trainer_pt_utils import LengthGroupedSampler
 
-        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        assert isinstance(dataset, PairDataset)
         generator = torch.Generator().manual_seed(self.args.seed)
         return LengthGroupedSampler(
             self.args.train_batch_size, dataset=dataset, lengths=dataset.measure_lengths(), generator=generator
@@ -108,7 +109,7 @@ def distill(
         args=_build_arguments(folder, options, steps),
         train_dataset=dataset,
         eval_dataset=PairDataset(dev, tokenizer),
-        data_collator=build_collator(tokenizer.token_to_id(PAD), tokenizer.token_to_id(BEGIN)),
+        data_collator=build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN)),
         optimizers=(_build_optimizer(student, options), None),
         callbacks=[_EpochCounter(dataset), EarlyStoppingCallback(early_stopping_patience=3)],
     )
@@ -173,4 +174,3 @@ def build_collator(pad_id: int, begin_id: int) -> Callable[[list[dict[str, list[
         return {"input_ids": ids, "attention_mask": attention_mask, "decoder_input_ids": decoder_ids, "labels": labels}
 
     return collate
-

@@ -14,7 +14,7 @@ from offline.recorded_rows import RecordedRow
 from stream_app.core.events import RankingEvent, encode_contract
 from stream_app.core.faithfulness import check_faithfulness
 from stream_app.core.generation import TextGenerator
-from stream_app.core.pipeline import Explained, ExplanationPipeline
+from stream_app.core.pipeline import Explained, ExplanationPipeline, judge_text
 from stream_app.core.prompt import build_prompt
 from stream_app.core.slots import UnknownSlotError, fill_slots
 from stream_app.core.template import write_template
@@ -79,9 +79,13 @@ def _measure(generator: TextGenerator, rows: list[RecordedRow], seed: int) -> di
         "passes_gate_at_first_attempt": _share([not text.rules for text in raw]),
         "emitted_by_model": _share([text.source == "model" for text in emitted]),
         "unsupported_name_or_number_before_gate": _share([bool(text.rules & UNSUPPORTED_RULES) for text in raw]),
-        "wrong_relation_before_gate": _share([bool(text.rules & {"wrong_relation", "unsupported_attribute"}) for text in raw]),
+        "wrong_relation_before_gate": _share(
+            [bool(text.rules & {"wrong_relation", "unsupported_attribute"}) for text in raw]
+        ),
         "gate_violations_before_gate": dict(rules.most_common()),
-        "template_reasons": dict(Counter(text.template_reason for text in emitted if text.template_reason).most_common()),
+        "template_reasons": dict(
+            Counter(text.template_reason for text in emitted if text.template_reason).most_common()
+        ),
         "oracle_texts_passing_gate": _share([passes_gate(row) for row in rows]),
         "distinct_texts": len(set(texts)) / len(texts),
         "distinct_skeletons": len({_SLOT.sub("_", text.slotted) for text in raw}) / len(raw),
@@ -99,7 +103,9 @@ def _share(flags: Sequence[bool]) -> float:
 
 def _rouge(texts: Sequence[str], references: Sequence[str]) -> float:
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
-    scores = [scorer.score(reference, text)["rougeL"].fmeasure for text, reference in zip(texts, references, strict=True)]
+    scores = [
+        scorer.score(reference, text)["rougeL"].fmeasure for text, reference in zip(texts, references, strict=True)
+    ]
     return round(100 * fmean(scores), 2)
 
 
@@ -114,7 +120,7 @@ def write_raw(generator: TextGenerator, events: Sequence[RankingEvent]) -> list[
         except UnknownSlotError:
             raw.append(_RawText(text, text, frozenset({"unknown_slot"})))
             continue
-        verdict = check_faithfulness(filled.text, event, 0, filled.evidence)
+        verdict = judge_text(filled, event, 0)
         raw.append(_RawText(text, filled.text, frozenset(violation.rule for violation in verdict.violations)))
     return raw
 

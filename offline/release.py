@@ -12,9 +12,9 @@ from stream_app.core.prompt import compute_prompt_fingerprint
 from stream_app.runtime.artifact import hash_file
 
 LICENCE: Final = (
-    "The weights start from all-MiniLM-L6-v2 (Apache-2.0). They were trained on explanations made for this project; the "
-    "events that those explain come in part from MovieLens, IMDb/OMDb and review data whose terms allow research use only. "
-    "No event is part of the artifact. Treat the weights as for research and evaluation."
+    "The weights start from all-MiniLM-L6-v2 (Apache-2.0). They were trained on explanations made for this project; "
+    "the events that those explain come in part from MovieLens, IMDb/OMDb and review data whose terms allow research "
+    "use only. No event is part of the artifact. Treat the weights as for research and evaluation."
 )
 WEIGHT_FILES: Final = (*CONVERTED_FILES, "tokenizer.json")
 MAX_SOURCE_TOKENS: Final = 320
@@ -36,7 +36,9 @@ class TrainingFacts:
     seconds: float
 
 
-def release(folder: Path, facts: TrainingFacts, evaluation: dict[str, dict[str, object]], examples: list[str]) -> Manifest:
+def release(
+    folder: Path, facts: TrainingFacts, evaluation: dict[str, dict[str, object]], examples: list[str]
+) -> Manifest:
     """Write evaluation, card and manifest beside the weights in `models/<name>/<version>`.
 
     Args:
@@ -114,19 +116,22 @@ def _render_counts(counts: object) -> str:
 
 _CARD: Final = """# {name} {version}
 
-A student of {facts.parameters:,} parameters (BART architecture, 6 encoder and 3 decoder layers of width 384, vocabulary
-{facts.vocabulary:,}), quantized to int8 for CTranslate2. It writes slotted explanations for the prompt of `stream_app/core/prompt.py`.
+A student of {facts.parameters:,} parameters (BART architecture, 6 encoder and 3 decoder layers of width 384,
+vocabulary {facts.vocabulary:,}), quantized to int8 for CTranslate2. It writes slotted explanations for the prompt of
+`stream_app/core/prompt.py`.
 
 - **Start**: encoder and decoder from all-MiniLM-L6-v2, see `offline/warm_start.py`.
-- **Data**: {facts.data}; {facts.pairs:,} pairs, {facts.dropped:,} rows dropped because their text names something that the prompt lacks.
-- **Training**: {facts.epochs:g} epochs, seed {facts.seed}, {minutes:.0f} minutes on two CPU cores, dev loss {facts.dev_loss:.3f}.
+- **Data**: {facts.data}; {facts.pairs:,} pairs, {facts.dropped:,} rows dropped because their text names something
+  that the prompt lacks.
+- **Training**: {facts.epochs:g} epochs, seed {facts.seed}, {minutes:.0f} minutes, dev loss {facts.dev_loss:.3f}.
 - **Terms**: {licence}
 
 ## Evaluation
 
-Measured on the int8 artifact, on rows of users (and invented items) that nobody trained on. 'Before the gate' is the first
-attempt of the model alone; 'emitted' is what the worker publishes, after retries, the gate and the template. ROUGE-L says
-little for this task (texts of other rows score nearly as high): it stands beside its shuffled value and the template's.
+Measured on the int8 artifact, on rows of users (and invented items) that nobody trained on. 'Before the gate' is the
+first attempt of the model alone; 'emitted' is what the worker publishes, after retries, the gate and the template.
+ROUGE-L says little for this task (texts of other rows score nearly as high): it stands beside its shuffled value and
+the template's.
 
 {table}
 

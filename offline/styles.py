@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from stream_app.core.prompt import Length, Opening, Style
 from stream_app.core.slots import HISTORY_SLOTS, ITEM_SLOT, NAME_SLOTS
+from stream_app.core.styles import Length, Opening, Style
 
 MAX_SHORT_WORDS: Final = 24
 _LINKS: Final = frozenset(

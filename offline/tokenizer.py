@@ -35,6 +35,15 @@ def build_tokenizer(vocabulary_path: Path, texts: Iterable[str], size: int) -> T
     return _assemble({piece: index for index, piece in enumerate(entries)})
 
 
+def find_id(tokenizer: Tokenizer, token: str) -> int:
+    """Find the id of a token that the vocabulary is known to have.
+
+    Raises:
+        KeyError: it has no such token.
+    """
+    return tokenizer.get_vocab()[token]
+
+
 def _assemble(vocabulary: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=64))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -30,7 +30,9 @@ _PROJECTIONS: Final = {
 DECODER_SOURCES: Final = (1, 3, 5)
 
 
-def build_student(encoder_path: Path, teacher_vocabulary: list[str], tokenizer: Tokenizer) -> BartForConditionalGeneration:
+def build_student(
+    encoder_path: Path, teacher_vocabulary: list[str], tokenizer: Tokenizer
+) -> BartForConditionalGeneration:
     """Build the student, 6 encoder and 3 decoder layers of width 384, from a MiniLM checkpoint.
 
     Args:
@@ -77,7 +79,7 @@ def _build_config(tokenizer: Tokenizer) -> BartConfig:
         decoder_start_token_id=tokenizer.token_to_id(BEGIN),
         forced_eos_token_id=None,
         # SDPA's backward pass on a CPU costs as much as the rest of the step.
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]  # a keyword that BartConfig hands on to its base
     )
     # CTranslate2's converter reads these two; a config made from scratch lacks them.
     config.normalize_before = False
@@ -86,7 +88,10 @@ def _build_config(tokenizer: Tokenizer) -> BartConfig:
 
 
 def _copy_embeddings(
-    weights: dict[str, torch.Tensor], teacher_vocabulary: list[str], tokenizer: Tokenizer, state: dict[str, torch.Tensor]
+    weights: dict[str, torch.Tensor],
+    teacher_vocabulary: list[str],
+    tokenizer: Tokenizer,
+    state: dict[str, torch.Tensor],
 ) -> None:
     words = weights["embeddings.word_embeddings.weight"]
     teacher_ids = {piece: index for index, piece in enumerate(teacher_vocabulary)}

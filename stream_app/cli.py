@@ -1,13 +1,14 @@
-"""The command line `prism`. Thin: each command parses, calls one function, and turns errors into one line and a code."""
+"""The command line `prism`. Thin: parse, call one function, turn errors into one line and an exit code."""
 
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import orjson
+from pydantic import BaseModel
 
 from stream_app.core.errors import ModelUnusableError, PrismError
 from stream_app.core.events import DeadLetter, Explanation, RankingEvent
@@ -15,7 +16,7 @@ from stream_app.exit_codes import ExitCode
 
 EXIT_INTERRUPTED: Final = 130
 
-_CONTRACTS: Final = {"ranking-event": RankingEvent, "explanation": Explanation, "dead-letter": DeadLetter}
+_CONTRACTS: Final[dict[str, type[BaseModel]]] = {"ranking-event": RankingEvent, "explanation": Explanation, "dead-letter": DeadLetter}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,7 +67,9 @@ def _build_parser() -> argparse.ArgumentParser:
     verify = model.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser).add_parser(
         "verify", help="check every file of a model against its manifest, load it and write once"
     )
-    verify.add_argument("model", nargs="?", help="name/version or a directory; default: PRISM_MODEL, else the packaged one")
+    verify.add_argument(
+        "model", nargs="?", help="name/version or a directory; default: PRISM_MODEL, else the packaged one"
+    )
     verify.set_defaults(command=_verify_model)
     return parser
 
@@ -104,21 +107,26 @@ def _explain_file(options: argparse.Namespace) -> int:
     from stream_app.settings import load_settings
 
     settings = load_settings()
-    try:
-        source = sys.stdin.buffer if options.file == "-" else Path(options.file).open("rb")
-        letters = options.dead_letters.open("wb") if options.dead_letters else sys.stderr.buffer
-    except OSError as error:
-        return _fail(error, ExitCode.USAGE)
-    with source:
-        explain_lines(build_pipeline(settings.model, settings.inference_threads), source, sys.stdout.buffer, letters)
-    letters.flush()
+    with ExitStack() as files:
+        try:
+            source = sys.stdin.buffer if options.file == "-" else files.enter_context(Path(options.file).open("rb"))
+            letters = sys.stderr.buffer
+            if options.dead_letters:
+                letters = files.enter_context(options.dead_letters.open("wb"))
+        except OSError as error:
+            return _fail(error, ExitCode.USAGE)
+        pipeline = build_pipeline(settings.model, settings.inference_threads)
+        explain_lines(pipeline, source, sys.stdout.buffer, letters)
     return ExitCode.OK
 
 
 def _run_demo(options: argparse.Namespace) -> int:
-    from stream_app.local.demo import DEFAULT_EVENTS, run_demo
-
-    return run_demo(options.save, options.events or DEFAULT_EVENTS)
+    try:
+        from stream_app.local.demo import DEFAULT_EVENTS, run_demo
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"prism: the demo needs {error.name}: pip install 'prism-explain[demo]', or make demo\n")
+        return ExitCode.CONFIGURATION
+    return run_demo(options.save, DEFAULT_EVENTS if options.events is None else options.events)
 
 
 def _run_worker(options: argparse.Namespace) -> int:

@@ -39,5 +39,3 @@ def explain_lines(pipeline: ExplanationPipeline, lines: Iterable[bytes], output:
 def _encode_letter(number: int, line: bytes, letter: DeadLetter) -> bytes:
     record = {"line": number, **letter.model_dump(), "raw_base64": base64.b64encode(line).decode("ascii")}
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-
-

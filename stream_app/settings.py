@@ -165,7 +165,9 @@ def _find_sasl_problems(settings: Settings) -> list[str]:
     for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
         is_set = getattr(settings, name) is not None
         if is_sasl and not is_set:
-            problems.append(f"PRISM_{name.upper()}: is needed with PRISM_SECURITY_PROTOCOL={settings.security_protocol}")
+            problems.append(
+                f"PRISM_{name.upper()}: is needed with PRISM_SECURITY_PROTOCOL={settings.security_protocol}"
+            )
         if is_set and not is_sasl:
             problems.append(f"PRISM_{name.upper()}: has no effect unless PRISM_SECURITY_PROTOCOL is SASL_SSL")
     return problems

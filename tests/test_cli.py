@@ -39,7 +39,12 @@ def test_help_ends_with_code_0(command: list[str], capsys: pytest.CaptureFixture
 def test_config_prints_every_setting_and_masks_secrets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sasl = {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "PLAIN", "SASL_USERNAME": "u", "SASL_PASSWORD": "canary-7c1"}
+    sasl = {
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "u",
+        "SASL_PASSWORD": "canary-7c1",
+    }
     for name, value in sasl.items():
         monkeypatch.setenv(f"PRISM_{name}", value)
     assert main(["config"]) == ExitCode.OK
@@ -49,7 +54,9 @@ def test_config_prints_every_setting_and_masks_secrets(
     assert "canary-7c1" not in output
 
 
-def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_wrong_settings_are_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PRISM_HTTP_PORT", "a lot")
     monkeypatch.setenv("PRISM_BATCH_RECORDS", "-1")
     assert main(["config"]) == ExitCode.CONFIGURATION

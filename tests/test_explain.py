@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.explain import BATCH_LINES, explain_lines
 from stream_app.runtime.artifact import load_artifact
 from stream_app.runtime.generator import CTranslate2Generator
-from stream_app.core.pipeline import ExplanationPipeline
 
 ROWS = Path(__file__).parent / "offline" / "dev_rows.jsonl"
 EVENTS = [orjson.dumps(orjson.loads(line)["event"]) for line in ROWS.read_bytes().splitlines()]
@@ -23,7 +23,9 @@ def pipeline() -> ExplanationPipeline:
     return ExplanationPipeline(CTranslate2Generator(load_artifact()))
 
 
-def _explain(pipeline: ExplanationPipeline, lines: list[bytes]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+def _explain(
+    pipeline: ExplanationPipeline, lines: list[bytes]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     output, letters = io.BytesIO(), io.BytesIO()
     explain_lines(pipeline, lines, output, letters)
     return (
@@ -58,7 +60,9 @@ def test_more_lines_than_a_batch_all_have_their_outcome(pipeline: ExplanationPip
 def test_the_command_reads_standard_input_and_exits_0_when_every_line_has_its_outcome(tmp_path: Path) -> None:
     letters = tmp_path / "letters.jsonl"
     command = [sys.executable, "-m", "stream_app", "explain", "-", "--dead-letters", str(letters)]
-    done = subprocess.run(command, input=b"\n".join([*EVENTS[:3], b"broken"]), capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, input=b"\n".join([*EVENTS[:3], b"broken"]), capture_output=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 3
     assert len(letters.read_bytes().splitlines()) == 1

@@ -119,7 +119,9 @@ def test_settings_cannot_be_changed() -> None:
         load_settings().http_port = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None)])
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None)]
+)
 def test_a_container_quota_limits_the_cores(tmp_path: Path, quota: str, cores: int | None) -> None:
     path = tmp_path / "cpu.max"
     path.write_text(quota)

@@ -238,7 +238,9 @@ def _children(node: Any) -> Iterator[Any]:
 
 def _describe(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{'.'.join(map(_describe_step, problem['loc'])) or 'event'}: {problem['msg']}" for problem in problems[:5]]
+    shown = [
+        f"{'.'.join(map(_describe_step, problem['loc'])) or 'event'}: {problem['msg']}" for problem in problems[:5]
+    ]
     if len(problems) > len(shown):
         shown.append(f"and {len(problems) - len(shown)} more")
     return "; ".join(shown)

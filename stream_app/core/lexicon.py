@@ -8,11 +8,14 @@ FUNCTION_WORDS: Final = frozenset(
     "a an the this that these those it its if in on at by for from with without of to and or but as after before when "
     "while where who what which how why there here you your they their he she his her we our some any every each all "
     "both either no not one two three four five six seven eight nine ten fans users readers people lovers those anyone "
-    "enjoys likes prefers loves is are was were be has have had do does did can could will would may might should".split()
+    "enjoys likes prefers loves is are was were be has have had do does did can could will would may might "
+    "should".split()
 )
 """Words that never begin a name of several words on their own ('The Scottish ...' names Scotland, not 'The')."""
 
-NAME_CONNECTORS: Final = frozenset("of de la le du des del della di da van von der den the and y e & for in a to".split())
+NAME_CONNECTORS: Final = frozenset(
+    "of de la le du des del della di da van von der den the and y e & for in a to".split()
+)
 """Lower-case words that may stand inside a name: 'Lord of the Rings'."""
 
 CATEGORY_ATTRIBUTES: Final = frozenset(

@@ -17,11 +17,12 @@ MAX_SHOWN_TITLE_CHARACTERS: Final = 100
 
 _WORD: Final = re.compile(r"[^\W_](?:[^\W_]|[-'’.&/](?=[^\W_]))*")
 _ABBREVIATION: Final = re.compile(r"(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|Sgt|Lt|Capt|Vol|No)\Z")
-_SENTENCE_END: Final = re.compile(r"[.!?:…]['\"”’)]*\s+['\"“‘(]*\Z|\A\W*\Z")
+_SENTENCE_END: Final = re.compile(r"[.!?:…]['\"”’)]*\s+['\"“‘(]*\Z")
+_SENTENCE_END_WINDOW: Final = 64
 _BRACKETED_NOTE: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*\Z")
 _SUBTITLE: Final = re.compile(r"\s*(?::|\s[-–—])\s")
 _UNSAFE: Final = re.compile(
-    r"https?:|www\.|://|[\w-]+\.(?:com|org|net|io|ru|cn|info|biz|co|xyz|app|dev|ly|me|to)\b|\S@\S|"
+    r"https?:|www\.|://|(?<![\w-])[\w-]+\.(?:com|org|net|io|ru|cn|info|biz|co|xyz|app|dev|ly|me|to)\b|\S@\S|"
     r"[<>{}\[\]|\\`*_~^]|&#?\w+;|"
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:above|previous|prior|instructions?|prompts?|rules?)\b|"
     r"\b(?:system|assistant|user|developer)\s*(?:prompt|message)?\s*:|"
@@ -139,16 +140,23 @@ def _is_joined(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
 
 
 def _name_in_run(text: str, run: list[re.Match[str]]) -> list[Mention]:
-    if _SENTENCE_END.search(text[: run[0].start()]):
+    if _starts_sentence(text, run[0].start()):
         while run and run[0][0].lower() in FUNCTION_WORDS:
             run = run[1:]
         if len(run) == 1 and run[0].start() == 0 and is_common(run[0][0]):
             return []
-        if len(run) == 1 and _SENTENCE_END.search(text[: run[0].start()]) and is_common(run[0][0]):
+        if len(run) == 1 and _starts_sentence(text, run[0].start()) and is_common(run[0][0]):
             return []
     if not run or len(run) > MAX_NAME_WORDS or run[0][0] == "I":
         return []
     return [Mention(run[0].start(), _end_of_name(text, run[-1]), "name")]
+
+
+def _starts_sentence(text: str, position: int) -> bool:
+    if re.fullmatch(r"\W*", text[:position]):
+        return True
+    # A window, because searching the whole text before every word would take quadratic time on hostile input.
+    return bool(_SENTENCE_END.search(text[max(0, position - _SENTENCE_END_WINDOW) : position]))
 
 
 def _end_of_name(text: str, last: re.Match[str]) -> int:

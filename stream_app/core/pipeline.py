@@ -18,13 +18,14 @@ from stream_app.core.events import (
     compute_explanation_id,
     decode_event,
 )
-from stream_app.core.faithfulness import check_faithfulness
+from stream_app.core.faithfulness import Verdict, Violation, check_faithfulness
 from stream_app.core.generation import TextGenerator, generate_each
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
-from stream_app.core.slots import UnknownSlotError, fill_slots
+from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import write_template
+from stream_app.core.vocabulary import find_strange_words
 
-MAX_ATTEMPTS: Final = 3
+MAX_ATTEMPTS: Final = 5
 """How many styles are tried before the template answers; each retry costs one more generation of that item only."""
 
 
@@ -119,6 +120,15 @@ class ExplanationPipeline:
         )
 
 
+def judge_text(filled: FilledText, event: RankingEvent, item_index: int) -> Verdict:
+    """Judge a text of the model: the gate, and before it the words that only a model gets wrong."""
+    strange = find_strange_words(filled.text, event, item_index, filled.evidence)
+    violations = tuple(Violation(rule, word) for rule, word in strange)
+    if violations:
+        return Verdict(violations, ())
+    return check_faithfulness(filled.text, event, item_index, filled.evidence)
+
+
 def _decode(record: bytes | None) -> RankingEvent | Rejected:
     try:
         return decode_event(record)
@@ -141,7 +151,7 @@ def _judge(task: _Task, slotted: str | None) -> None:
         task.violations["unknown_slot"] += 1
         task.template_reason = "unknown_slot"
         return
-    verdict = check_faithfulness(filled.text, task.event, task.item_index, filled.evidence)
+    verdict = judge_text(filled, task.event, task.item_index)
     task.violations.update(violation.rule for violation in verdict.violations)
     if verdict.violations:
         task.template_reason = verdict.violations[0].rule

@@ -10,10 +10,8 @@ facts on its own. Changing anything here changes `compute_prompt_fingerprint()`,
 """
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -33,6 +31,7 @@ from stream_app.core.slots import (
     SlotTable,
     label_liking,
 )
+from stream_app.core.styles import Length, Opening, Style, order_styles
 
 PROMPT_VERSION: Final = 1
 MAX_HISTORY_SHOWN: Final = 6
@@ -46,47 +45,8 @@ MAX_PREFERENCE_WORDS: Final = 70
 MAX_TITLE_WORDS: Final = 16
 
 
-class Opening(StrEnum):
-    """What a text begins with. Asked for in the prompt, so that texts vary without random sampling."""
-
-    ITEM = "<by-item>"
-    HISTORY = "<by-history>"
-    NAME = "<by-name>"
-    USER = "<by-you>"
-    LINK = "<by-link>"
-    DETERMINER = "<by-the>"
-    FACT = "<by-fact>"
-
-
-_OPENING_WEIGHTS: Final = {
-    Opening.ITEM: 2,
-    Opening.HISTORY: 2,
-    Opening.NAME: 2,
-    Opening.USER: 1,
-    Opening.LINK: 2,
-    Opening.DETERMINER: 1,
-    Opening.FACT: 3,
-}
-"""Roughly how often the Oracle begins so: a shape that it rarely used is one that the student knows less well."""
-
-
-class Length(StrEnum):
-    """How long a text should be: up to 24 words and punctuation marks, or more."""
-
-    SHORT = "<short>"
-    LONG = "<long>"
-
-
 FIELD_TOKENS: Final = ("<item>", "<about>", "<pref>", "<same>", *Liking)
 PROMPT_TOKENS: Final = (*Opening, *Length, *FIELD_TOKENS, *SLOT_TOKENS)
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """The shape that is asked for."""
-
-    opening: Opening
-    length: Length
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +122,12 @@ class _PromptBuilder:
 
     def build(self) -> Prompt:
         parts = ["<item>", self._render_title(), *self._render_item_attributes()]
-        parts += self._render_text("<about>", [(f"/items/{self._index}/summary", self._item.summary)], MAX_SUMMARY_WORDS)
-        preferences = [(f"/user/preferences/{i}", text) for i, text in enumerate(self._event.user.preferences)]
+        parts += self._render_text(
+            "<about>", [(f"/items/{self._index}/summary", self._item.summary)], MAX_SUMMARY_WORDS
+        )
+        preferences: list[tuple[str, str | None]] = [
+            (f"/user/preferences/{index}", text) for index, text in enumerate(self._event.user.preferences)
+        ]
         parts += self._render_text("<pref>", preferences, MAX_PREFERENCE_WORDS)
         has_preferences = "<pref>" in parts
         parts += [part for entry in self._history for part in self._render_history(entry)]
@@ -247,20 +211,8 @@ class _PromptBuilder:
             Opening.DETERMINER: True,
             Opening.FACT: True,
         }
-        styles = [Style(opening, length) for opening in Opening if suitable[opening] for length in Length]
         key = orjson.dumps([self._event.event_id, self._item.item_id])
-        return tuple(sorted(styles, key=lambda style: _draw(key, style)))
-
-
-def _draw(key: bytes, style: Style) -> float:
-    """Draw a place in a weighted random order (Efraimidis & Spirakis 2006): the hash is the only source of chance."""
-    digest = hashlib.sha256(key + "".join(_words(style)).encode()).digest()
-    uniform = (int.from_bytes(digest[:7]) + 1) / 2**56
-    return -math.log(uniform) / _OPENING_WEIGHTS[style.opening]
-
-
-def _words(style: Style) -> tuple[str, str]:
-    return style.opening.value, style.length.value
+        return order_styles([opening for opening, is_suitable in suitable.items() if is_suitable], key)
 
 
 def _title_slot(token: str, title: str, shown: Mention, pointer: str) -> Slot:
@@ -284,7 +236,9 @@ def _fact(name: str, value: str) -> tuple[str, str]:
 
 
 def _list_facts(attributes: dict[str, str | list[str]]) -> set[tuple[str, str]]:
-    return {_fact(name, value) for name, values in attributes.items() for _, value in list_values(values) if value.strip()}
+    return {
+        _fact(name, value) for name, values in attributes.items() for _, value in list_values(values) if value.strip()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +250,7 @@ class _HistoryEntry:
 
 
 def _select_history(event: RankingEvent, item_index: int) -> list[_HistoryEntry]:
-    """Choose what of the history the student sees: what was liked and resembles the item first, one disliked at most."""
+    """Choose what of the history the student sees: what was liked and resembles the item, one disliked at most."""
     own = _list_facts(event.items[item_index].attributes)
     scale = event.user.rating_scale
     entries = [
@@ -329,6 +283,6 @@ def compute_prompt_fingerprint() -> str:
     event = RankingEvent.model_validate(orjson.loads(_PROBES))
     prompt = build_prompt(event, 0)
     slots = [[slot.token, slot.surface, slot.pointer] for slot in prompt.slots.slots]
-    styles = [_words(style) for style in prompt.styles]
+    styles = [style.words for style in prompt.styles]
     content = [PROMPT_VERSION, list(PROMPT_TOKENS), prompt.body, slots, styles]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:16]

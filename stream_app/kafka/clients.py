@@ -177,5 +177,7 @@ def _list_created(response: Any) -> list[str]:
         if code == 0:
             created.append(topic)
         elif error is not TopicAlreadyExistsError:
-            raise TopicCreationError(f"topic {topic} could not be created: {error.__name__} {details[0] if details else ''}")
+            raise TopicCreationError(
+                f"topic {topic} could not be created: {error.__name__} {details[0] if details else ''}"
+            )
     return created

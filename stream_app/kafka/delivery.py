@@ -144,9 +144,7 @@ async def publish_all(send: Send, records: Sequence[OutgoingRecord], budget_seco
         ) from error
 
 
-async def _publish_once(
-    send: Send, records: Sequence[OutgoingRecord], failures: Counter[str]
-) -> list[OutgoingRecord]:
+async def _publish_once(send: Send, records: Sequence[OutgoingRecord], failures: Counter[str]) -> list[OutgoingRecord]:
     """Publish records once; returns those to publish again."""
     errors = await _send_and_wait(send, records)
     failures.update(type(error).__name__ for error in errors if error)

@@ -123,8 +123,11 @@ class _Edge:
         )
         self._app.agent(topic, name="explain", concurrency=1)(self._consume)
         self._app.task(self._watch_topics)
-        self._app.on_partitions_assigned.connect(self._note_assigned, weak=False)
-        self._app.on_partitions_revoked.connect(self._note_revoked, weak=False)
+        # As Any: Faust's type of a signal's handler fits no function that names its arguments.
+        note_assigned: Any = self._note_assigned
+        note_revoked: Any = self._note_revoked
+        self._app.on_partitions_assigned.connect(note_assigned, weak=False)
+        self._app.on_partitions_revoked.connect(note_revoked, weak=False)
 
     async def _consume(self, stream: Any) -> None:
         manual = stream.noack()
@@ -174,15 +177,13 @@ class _Edge:
                 # A broker that is away for a while makes no topic disappear; the delivery waits for it.
                 continue
 
-    async def _note_assigned(self, app: faust.App, assigned: Any, **_: Any) -> None:
-        del app
+    async def _note_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
         self._health.is_assigned = True
         if self._membership.note_join():
             end_process(ExitCode.BROKEN_MACHINE, "static_id_shared", None)
 
-    async def _note_revoked(self, app: faust.App, revoked: Any, **_: Any) -> None:
-        del app, revoked
+    async def _note_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         self._health.is_assigned = False
 
 

@@ -22,7 +22,7 @@ class Artifact:
 
 
 def find_artifact(model: str | None = None) -> Path:
-    """Find the folder of a model, given as `name/version` (a packaged model) or as a directory; default: the packaged one.
+    """Find the folder of a model: `name/version` (a packaged model), a directory, or None for the packaged default.
 
     Raises:
         ModelUnusableError: there is no such folder.
@@ -34,7 +34,9 @@ def find_artifact(model: str | None = None) -> Path:
     for root in _list_model_roots():
         if (root / model / MANIFEST_NAME).is_file():
             return root / model
-    raise ModelUnusableError(f"no model {model!r}: neither a packaged name/version nor a directory with {MANIFEST_NAME}")
+    raise ModelUnusableError(
+        f"no model {model!r}: neither a packaged name/version nor a directory with {MANIFEST_NAME}"
+    )
 
 
 def _list_model_roots() -> list[Path]:

@@ -59,10 +59,10 @@ class CTranslate2Generator:
         try:
             results = self._translator.translate_batch(
                 sources,
-                beam_size=1,
+                beam_size=4,
                 max_batch_size=MAX_BATCH_PROMPTS,
                 max_decoding_length=self._manifest.max_target_tokens,
-                no_repeat_ngram_size=REPEAT_WINDOW_TOKENS,
+                no_repeat_ngram_size=REPEAT_WINDOW_TOKENS, repetition_penalty=1.5,
             )
         except (RuntimeError, ValueError) as error:
             raise GenerationError(str(error)) from error

@@ -68,7 +68,7 @@ def measure_bare_loop(events: list[bytes], threads: int) -> float:
 
 
 async def measure_worker(events: list[bytes], threads: int) -> tuple[float, int]:
-    """Measure explanations per second between the first and the last that can be read, the backlog being there before."""
+    """Measure explanations per second on a backlog, from the end of the first batch to the end of the last."""
     from aiokafka import AIOKafkaConsumer
 
     if sum(map(len, events)) > MAX_BACKLOG_BYTES:

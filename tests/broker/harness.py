@@ -118,7 +118,9 @@ class Lane:
             letters: list[Record] = []
             deadline = time.monotonic() + DEADLINE_SECONDS
             while not is_enough(outputs, letters):
-                assert time.monotonic() < deadline, f"{len(outputs)} outputs, {len(letters)} letters\n{self.read_logs()}"
+                assert time.monotonic() < deadline, (
+                    f"{len(outputs)} outputs, {len(letters)} letters\n{self.read_logs()}"
+                )
                 for message in reader.consume(500, timeout=0.5):
                     assert message.error() is None
                     (outputs if message.topic() == settings.output_topic else letters).append(_read(message))
@@ -254,7 +256,7 @@ def list_partitions(reader: Consumer, topic: str) -> list[TopicPartition]:
 def _read(message: Message) -> Record:
     offset = (message.partition() or 0, message.offset() or 0)
     headers: Any = message.headers() or []
-    return Record(offset, message.key(), message.value(), list(headers))  # type: ignore[arg-type]
+    return Record(offset, message.key(), message.value(), list(headers))
 
 
 def collect_ids(records: Sequence[Record]) -> set[str]:

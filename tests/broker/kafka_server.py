@@ -33,7 +33,9 @@ def install_kafka() -> Path:
         raise KafkaMissingError("there is no mvn, and the jars have not been fetched yet")
     draft = JARS.with_name(f"draft-{uuid4().hex}")
     command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
-    done = subprocess.run([*command, "-DincludeScope=runtime"], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [*command, "-DincludeScope=runtime"], capture_output=True, text=True, check=False, timeout=300
+    )
     if done.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
         raise KafkaMissingError(f"mvn could not fetch Apache Kafka: {done.stdout[-300:]}")
@@ -54,7 +56,11 @@ def run_kafka(folder: Path) -> Iterator[str]:
     cluster = "MkU3OEVBNTcwNTJENDM2Qg"
     format_command = ["java", "-Xmx256m", "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", cluster]
     subprocess.run(
-        [*format_command, "-c", str(properties)], env=environment, check=True, capture_output=True, timeout=START_SECONDS
+        [*format_command, "-c", str(properties)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=START_SECONDS,
     )
     with (folder / "kafka.log").open("wb") as log:
         server = subprocess.Popen(

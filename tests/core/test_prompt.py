@@ -14,13 +14,13 @@ from stream_app.core.prompt import (
     MAX_PREFERENCE_WORDS,
     MAX_SUMMARY_WORDS,
     PROMPT_TOKENS,
-    Opening,
     Prompt,
     build_prompt,
     escape_pointer,
     list_values,
 )
 from stream_app.core.slots import ITEM_SLOT, SLOT_TOKENS
+from stream_app.core.styles import Opening
 from tests.factories import build_event, build_history_item, build_item
 from tests.strategies import any_event, odd_texts, tokens
 

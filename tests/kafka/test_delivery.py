@@ -98,7 +98,11 @@ def test_a_record_on_which_the_pipeline_fails_becomes_a_dead_letter_and_its_neig
     assert (settlement.explained, settlement.dead_letters) == (3, 1)
     letter = broker.accepted[2]
     headers = dict(letter.headers)
-    assert (letter.value, headers["prism.dlq.stage"], headers["prism.dlq.error"]) == (b"poison", b"explain", b"ValueError")
+    assert (letter.value, headers["prism.dlq.stage"], headers["prism.dlq.error"]) == (
+        b"poison",
+        b"explain",
+        b"ValueError",
+    )
     assert b"quotes" not in (headers["prism.dlq.message"] or b"")
 
 

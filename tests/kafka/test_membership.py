@@ -18,7 +18,9 @@ def test_an_accepted_commit_forgives_the_refused_ones() -> None:
         membership.note_commit(is_accepted=True)
 
 
-@pytest.mark.parametrize(("is_static", "seconds", "expected"), [(True, 1.0, True), (False, 1.0, False), (True, 9.0, False)])
+@pytest.mark.parametrize(
+    ("is_static", "seconds", "expected"), [(True, 1.0, True), (False, 1.0, False), (True, 9.0, False)]
+)
 def test_only_a_static_member_that_joins_all_the_time_shares_its_id(
     is_static: bool, seconds: float, expected: bool
 ) -> None:

@@ -1,0 +1,70 @@
+"""Words that a student may write: known English, or words of the event. The check that its texts pass before the gate.
+
+A student that composes words from pieces now and then writes one that does not exist ('permison'), or a fact of another
+event ('silk' where the event says wool). A template or a person does neither, so the gate itself does not ask.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from stream_app.core.events import Evidence, RankingEvent
+from stream_app.core.lexicon import is_common, load_common_words
+
+MIN_LETTERS: Final = 4
+STEM_LETTERS: Final = 5
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_SUFFIX: Final = re.compile(r"(?:ing|ies|ed|es|er|ly|s|d|y|e)\Z")
+
+
+@cache
+def load_known_words() -> frozenset[str]:
+    """Load all words of four letters and more that the recorded explanations use, common words included."""
+    return load_common_words() | _load("known_words.txt")
+
+
+@cache
+def load_attribute_words() -> frozenset[str]:
+    """Load words that state a fact ('silk', 'vegan', 'jazz'): values of attributes that explanations use only if given."""
+    return _load("attribute_words.txt")
+
+
+def _load(name: str) -> frozenset[str]:
+    text = resources.files("stream_app.core").joinpath(name).read_text(encoding="utf-8")
+    return frozenset(text.split())
+
+
+def find_strange_words(
+    text: str, event: RankingEvent, item_index: int, cited: tuple[Evidence, ...]
+) -> Iterator[tuple[str, str]]:
+    """Find words that a student should not have written, as pairs of rule and word.
+
+    `unknown_word`: neither English as recorded explanations use it, nor a word of the event (in any inflection).
+    `unsupported_word`: states a fact that the event does not have. Names that came through slots are not looked at.
+    """
+    known = set(_list_words(event, item_index))
+    stems = {word[:STEM_LETTERS] for word in known}
+    roots = {_SUFFIX.sub("", word) for word in known}
+    for match in _WORD.finditer(text):
+        word = match[0].lower()
+        is_name = any(evidence.start <= match.start() < evidence.end for evidence in cited)
+        if is_name or len(word) < MIN_LETTERS:
+            continue
+        if word[:STEM_LETTERS] not in stems and word in load_attribute_words():
+            yield "unsupported_word", word
+        elif word not in load_known_words() and not is_common(word) and _SUFFIX.sub("", word) not in roots:
+            yield "unknown_word", word
+
+
+def _list_words(event: RankingEvent, item_index: int) -> Iterator[str]:
+    item = event.items[item_index]
+    texts = [item.title, item.summary or "", *event.user.preferences]
+    for entry in (item, *event.user.history):
+        texts.append(entry.title)
+        for name, values in entry.attributes.items():
+            texts.append(name)
+            texts += [values] if isinstance(values, str) else values
+    for text in texts:
+        yield from (match[0].lower() for match in _WORD.finditer(text))
