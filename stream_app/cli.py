@@ -16,7 +16,11 @@ from stream_app.exit_codes import ExitCode
 
 EXIT_INTERRUPTED: Final = 130
 
-_CONTRACTS: Final[dict[str, type[BaseModel]]] = {"ranking-event": RankingEvent, "explanation": Explanation, "dead-letter": DeadLetter}
+_CONTRACTS: Final[dict[str, type[BaseModel]]] = {
+    "ranking-event": RankingEvent,
+    "explanation": Explanation,
+    "dead-letter": DeadLetter,
+}
 
 
 class _Parser(argparse.ArgumentParser):

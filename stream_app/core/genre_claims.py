@@ -48,6 +48,13 @@ _LIKE: Final = (
 _SHARED: Final = re.compile(
     rf"\b(?:another|(?<!that is )also an?|one more|shares?(?: the| an?)?|same|both) {_SIMPLE_PHRASE}"
 )
+_CLAUSE_END: Final = re.compile(
+    r" [;:] | , (?:and|so|but|while|yet|which|where)(?= (?:\S+ ){0,4}(?:<t>|(?:this|here|it)\b))| , (?=<t>)"
+)
+_CONTRAST: Final = re.compile(
+    r"\b(?:no|not|without|never|rather|instead|unlike|away|beyond|change|than|nor|apart|this|here|new|another)\b|n't"
+)
+_OF_EACH: Final = re.compile(rf"\bfrom {TITLE} to {TITLE}|\bthrough {TITLE} and {TITLE}|{TITLE} and {TITLE} are \{{")
 _NEGATED: Final = re.compile(
     r"\b(?:no|without(?: the| any)?|not an?|isn't an?|lacks)(?P<phrase>(?: (?!just|only|merely)[\w-]+){0,2} \{\w+\})"
 )
@@ -61,6 +68,7 @@ def find_wrong_genres(outline: Outline) -> Iterator[str]:
         yield from _find_misplaced(outline, sentence)
         yield from _find_unshared(outline, sentence)
         yield from _find_denied(outline, sentence)
+        yield from _find_foreign(outline, sentence)
 
 
 def _find_misplaced(outline: Outline, sentence: str) -> Iterator[str]:
@@ -95,6 +103,19 @@ def _find_unshared(outline: Outline, sentence: str) -> Iterator[str]:
             is_known = genre in facts.preference_genres or any(genre in other.genres for other in companions)
             if genre not in facts.item.genres or (companions and not is_known):
                 yield f"not shared: {genre}"
+
+
+def _find_foreign(outline: Outline, sentence: str) -> Iterator[str]:
+    """Find genres of a clause that speaks of the history alone, and of titles of which none has that genre."""
+    for clause in _CLAUSE_END.split(sentence):
+        subjects = outline.find_subjects(clause)
+        if not subjects or "<t>" in clause or _CONTRAST.search(clause):
+            continue
+        is_of_each = len(subjects) > 1 and _OF_EACH.search(clause) is not None
+        for genre in list_genres(clause):
+            bearers = [subject for subject in subjects if genre in subject.genres]
+            if genre != "children" and (not bearers or (is_of_each and len(bearers) < len(subjects))):
+                yield f"{genre}: {clause}"
 
 
 def _find_denied(outline: Outline, sentence: str) -> Iterator[str]:

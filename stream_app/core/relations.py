@@ -46,6 +46,7 @@ _ROLE_PATTERNS: Final = [
 ]
 _SAME: Final = re.compile(rf"\bsame (?:very )?([a-z]+)(?: as (?:in )?({TITLE}(?: and {TITLE})*))?")
 _SHARED_YEAR: Final = re.compile(r"\b(?:also|too|likewise|both) from (\d{4})\b")
+_YEAR_OF: Final = re.compile(rf"\b(\d{{4}})(?: ,)? the (?:same )?year (?:of|as) ({TITLE}(?: and {TITLE})?)")
 _THAT_YEAR: Final = re.compile(r"\bthat (?:same |very )?year\b")
 _TITLE_YEAR: Final = re.compile(rf"({TITLE}) (?:, )?(?:(?:is )?from|of|in) (\d{{4}})\b")
 _MAKER: Final = re.compile(
@@ -133,6 +134,10 @@ def _find_wrong_years(outline: Outline) -> Iterator[str]:
         for subject in outline.find_subjects(match[1]):
             if match[2] not in subject.numbers:
                 yield f"{match[2]}: {subject.title}"
+    for match in _YEAR_OF.finditer(outline.text):
+        for subject in outline.find_subjects(match[2]):
+            if match[1] not in subject.numbers:
+                yield f"{match[1]}: {subject.title}"
     years = item.find_attribute_values("year")
     is_claimed = years and _THAT_YEAR.search(outline.text)
     if is_claimed and not any(years & other.numbers for other in companions):

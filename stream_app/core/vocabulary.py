@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from stream_app.core.events import Evidence, RankingEvent
+from stream_app.core.events import Evidence, HistoryItem, RankedItem, RankingEvent
 from stream_app.core.lexicon import is_common, load_common_words
 
 MIN_LETTERS: Final = 4
@@ -27,7 +27,7 @@ def load_known_words() -> frozenset[str]:
 
 @cache
 def load_attribute_words() -> frozenset[str]:
-    """Load words that state a fact ('silk', 'vegan', 'jazz'): values of attributes that explanations use only if given."""
+    """Load words that state a fact ('silk', 'vegan', 'jazz'): values that are used only where given."""
     return _load("attribute_words.txt")
 
 
@@ -61,7 +61,8 @@ def find_strange_words(
 def _list_words(event: RankingEvent, item_index: int) -> Iterator[str]:
     item = event.items[item_index]
     texts = [item.title, item.summary or "", *event.user.preferences]
-    for entry in (item, *event.user.history):
+    entries: list[RankedItem | HistoryItem] = [item, *event.user.history]
+    for entry in entries:
         texts.append(entry.title)
         for name, values in entry.attributes.items():
             texts.append(name)

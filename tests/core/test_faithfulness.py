@@ -1,6 +1,7 @@
 """Each rule of the gate, with texts that pass and texts that do not."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ HISTORY = [
 
 def build_event(history: bool = True, preferences: tuple[str, ...] = ()) -> RankingEvent:
     entries = [
-        HistoryItem(item_id=f"h{index}", title=title, rating=rating, attributes=attributes)
+        HistoryItem.model_validate({"item_id": f"h{index}", "title": title, "rating": rating, "attributes": attributes})
         for index, (title, rating, attributes) in enumerate(HISTORY)
     ]
     user = User(user_id="u1", history=entries if history else [], preferences=list(preferences))
@@ -62,6 +63,8 @@ FAITHFUL = (
     "Tobin Quell and Ada Rooke star in The Salt Road, a slow drama by the director of Glass Harbour.",
     "The Salt Road has the same director as Glass Harbour and comes from that very year, with drama added.",
     "If you enjoyed the comedy in Paper Lanterns, The Salt Road keeps its drama and adds crime from 1994.",
+    "Crime runs through Glass Harbour, which you loved, and The Salt Road has it as well.",
+    "The Salt Road is from 1994, the year of Glass Harbour, and has a harbour pilot in it.",
     "You saw Night Ferry, a thriller from 1979, and The Salt Road goes back to the water as a crime drama.",
 )
 
@@ -105,6 +108,8 @@ UNFAITHFUL = {
         "The Salt Road is a a slow drama from the year 1994 with crime in it.",
         "The Salt Road hides harbour pilot letters, and the harbour pilot letters are slow crime drama.",
         "The Salt Road is a drama; The Salt Road is slow, and it is The Salt Road for you.",
+        "The Salt Road is a crime film, and it is a slow film for you.",
+        "Paper Lanterns, which you liked, and Glass Harbour, which you loved, lead to The Salt Road.",
     ),
     "unsupported_name": (
         "The Salt Road is a crime drama by Karel Dunmore from the year 1994.",
@@ -127,6 +132,9 @@ UNFAITHFUL = {
         "The Salt Road is for fans of crime and drama with a slow pace.",
     ),
     "wrong_relation": (
+        "Crime and drama came together in Paper Lanterns, which you liked; The Salt Road is slow.",
+        "Crime is the thread through Glass Harbour and Paper Lanterns, so The Salt Road may suit you.",
+        "The Salt Road is from 1994, the year of Glass Harbour and Paper Lanterns, and it is slow.",
         "You loved Paper Lanterns, and The Salt Road is a drama from 1994 as well.",
         "Paper Lanterns, which you loved, is a drama, and so is The Salt Road from 1994.",
         "Paper Lanterns was a drama that you loved, and The Salt Road from 1994 is one as well.",
@@ -226,7 +234,7 @@ def test_evidence_from_slots_is_kept_and_completed() -> None:
 def assert_evidence_holds(text: str, event: RankingEvent, evidence: tuple[Evidence, ...]) -> None:
     document = event.model_dump(mode="json")
     for entry in evidence:
-        field = document
+        field: Any = document
         for step in entry.pointer.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
             field = field[int(name)] if isinstance(field, list) else field[name]
