@@ -14,7 +14,7 @@ from stream_app.local.ledger import Arrival, Ledger
 from stream_app.local.screen import Screen
 from stream_app.local.worker_process import WorkerFailedError
 
-EVENTS_PER_SECOND: Final = 8.0
+EVENTS_PER_SECOND: Final = 4.0
 """40 explanations/s: what a small model writes on two cores that it shares with broker, sender and reader."""
 
 MAX_EVENTS_IN_FLIGHT: Final = 256
