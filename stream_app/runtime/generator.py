@@ -15,7 +15,7 @@ TOKENIZER_NAME: Final = "tokenizer.json"
 WARM_UP_PROMPT: Final = "<by-item> <short> <item> <t> warm up ; genre drama"
 PROMPTS_DECODED_TOGETHER: Final = 1
 """One: in int8 the rounding of a prompt depends on what shares its batch (29 of 72 texts changed between batches of 32
-and 1), and a record that is delivered again must get the same bytes. Costs a third of the throughput of batches of 32."""
+and 1), and a record that is delivered again must get the same bytes. Costs a third of the throughput of batches."""
 REPEAT_WINDOW_TOKENS: Final = 3
 BEAM_SIZE: Final = 4
 REPETITION_PENALTY: Final = 1.3
