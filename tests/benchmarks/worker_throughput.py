@@ -1,6 +1,7 @@
 """Explanations per second of the whole worker against the bare CTranslate2 loop, on the same prompts, in one run.
 
-    python -m tests.benchmarks.worker_throughput EVENTS.jsonl
+    make demo ARGS="--save demo.jsonl"
+    .venv-demo/bin/python -m tests.benchmarks.worker_throughput demo.jsonl
 
 The worker reads a backlog from the embedded broker, writes, checks, retries, publishes and commits. The bare loop only
 tokenizes and generates the first prompt of each item, in batches of the same size and with as many threads: what no
@@ -32,10 +33,11 @@ MAX_BACKLOG_BYTES = 4_000_000
 def main() -> None:
     """Run both and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("events", type=Path, help="JSON lines of ranking events")
+    parser.add_argument("saved", type=Path, help="what `prism demo --save` wrote")
+    parser.add_argument("--events", type=int, default=60, help="how many of its events to use")
     parser.add_argument("--threads", type=int, default=1, help="threads of the model, in both")
     options = parser.parse_args()
-    events = options.events.read_bytes().splitlines()
+    events = read_events(options.saved)[: options.events]
     bare = measure_bare_loop(events, options.threads)
     worker, explanations = asyncio.run(measure_worker(events, options.threads))
     again = measure_bare_loop(events, options.threads)
@@ -49,6 +51,12 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores",
     }
     print(orjson.dumps(figures).decode())
+
+
+def read_events(saved: Path) -> list[bytes]:
+    """Read the distinct events of a saved demo, in order; each stands there once for each of its explanations."""
+    lines = map(orjson.loads, saved.read_bytes().splitlines())
+    return list(dict.fromkeys(orjson.dumps(line["event"]) for line in lines))
 
 
 def measure_bare_loop(events: list[bytes], threads: int) -> float:
