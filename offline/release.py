@@ -1,5 +1,6 @@
 """Release an artifact: converted weights, evaluation, model card, and the manifest last."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -50,22 +51,15 @@ def release(
     write_json(folder / "evaluation.json", evaluation)
     name, version = folder.resolve().parts[-2:]
     (folder / "README.md").write_text(_render_card(name, version, facts, evaluation, examples), encoding="utf-8")
-    manifest = Manifest(
-        name=name,
-        version=version,
-        prompt_fingerprint=compute_prompt_fingerprint(),
-        licence=LICENCE,
-        max_source_tokens=MAX_SOURCE_TOKENS,
-        max_target_tokens=MAX_TARGET_TOKENS,
-        training=asdict(facts),
-        files={file: hash_file(folder / file) for file in (*WEIGHT_FILES, "evaluation.json")},
-    )
-    (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
-    return manifest
+    return _write_manifest(folder, asdict(facts), (*WEIGHT_FILES, "evaluation.json"))
 
 
 def draft_manifest(folder: Path) -> None:
     """Write a manifest for weights that are not evaluated yet, so that the worker's own loader can load them."""
+    _write_manifest(folder, {}, WEIGHT_FILES)
+
+
+def _write_manifest(folder: Path, training: dict[str, str | int | float], files: Sequence[str]) -> Manifest:
     name, version = folder.resolve().parts[-2:]
     manifest = Manifest(
         name=name,
@@ -74,10 +68,11 @@ def draft_manifest(folder: Path) -> None:
         licence=LICENCE,
         max_source_tokens=MAX_SOURCE_TOKENS,
         max_target_tokens=MAX_TARGET_TOKENS,
-        training={},
-        files={file: hash_file(folder / file) for file in WEIGHT_FILES},
+        training=training,
+        files={file: hash_file(folder / file) for file in files},
     )
     (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
+    return manifest
 
 
 def write_json(path: Path, document: object) -> None:

@@ -171,19 +171,3 @@ def _end_of_name(text: str, last: re.Match[str]) -> int:
 
 def _is_capitalised(word: str) -> bool:
     return any(character.isupper() or character.istitle() for character in word) and not word[0].isdigit()
-
-
-def is_plain_number(text: str) -> bool:
-    """Say whether a surface is a number rather than a word, as years and counts are."""
-    return text[:1].isdigit()
-
-
-__all__ = [
-    "Mention",
-    "clean_text",
-    "find_mentions",
-    "find_shown_title",
-    "find_value_mentions",
-    "is_displayable",
-    "is_plain_number",
-]

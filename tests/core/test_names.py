@@ -12,7 +12,6 @@ from stream_app.core.names import (
     find_shown_title,
     find_value_mentions,
     is_displayable,
-    is_plain_number,
 )
 from tests.strategies import any_text, odd_texts
 
@@ -108,11 +107,6 @@ def test_names_and_numbers_of_running_text_are_found(text: str, expected: list[s
 )
 def test_a_value_that_is_a_name_is_one_mention(attribute: str, value: str, expected: list[str]) -> None:
     assert [value[mention.start : mention.end] for mention in find_value_mentions(attribute, value)] == expected
-
-
-@pytest.mark.parametrize(("text", "is_number"), [("1987", True), ("2nd", True), ("two", False), ("", False)])
-def test_a_number_begins_with_a_digit(text: str, is_number: bool) -> None:
-    assert is_plain_number(text) is is_number
 
 
 @settings(deadline=None)
