@@ -9,7 +9,7 @@ UV_COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --python-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check format train locks clean
+.PHONY: help install demo test check lint format train locks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -20,10 +20,12 @@ install: .venv/.project ## a .venv with all that development needs (PyTorch incl
 demo: .venv-demo/.project ## real ranking events turn into explanations on a broker of its own
 	.venv-demo/bin/prism demo $(ARGS)
 
-test: check ## all checks, then everything in tests/
+test: lint ## all checks of the code, then everything in tests/
 	.venv/bin/python -m pytest $(ARGS)
 
-check: install ## linter, formatter, types, import rules
+check: test ## the same: everything that a change must pass
+
+lint: install ## linter, formatter, types, import rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy

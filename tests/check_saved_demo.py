@@ -79,7 +79,7 @@ def list_readable_texts(event: Json) -> list[str]:
     kept = [
         {name: value for name, value in entry.items() if name not in ("item_id", "rank", "score")} for entry in entries
     ]
-    return list_texts([kept, user.get("preferences", []), user.get("rating_scale", {}).get("maximum", 5.0)])
+    return list_texts([kept, user.get("preferences", []), user.get("rating_scale", [0.5, 5.0])[1]])
 
 
 def shorten_title(title: str) -> list[str]:
@@ -171,7 +171,7 @@ def find_wrong_likings(text: str, event: Json) -> list[str]:
     for verb, titles in claims:
         for number in re.findall(TITLE, drop_next_clause(titles)):
             entry = history[int(number) - 1] if int(number) else None
-            if not agrees(verb.lower(), entry, event["user"].get("rating_scale", {}).get("maximum", 5.0)):
+            if not agrees(verb.lower(), entry, event["user"].get("rating_scale", [0.5, 5.0])[1]):
                 wrong.append(f"{verb} {entry['title'] if entry else 'the recommended item'}")
     return wrong
 

@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from stream_app.core.errors import DecodeError, SchemaError
 
@@ -70,21 +80,32 @@ class _Contract(BaseModel):
 
 
 class RatingScale(_Contract):
-    """The lowest and the highest rating that a user can give."""
+    """The lowest and the highest rating that a user can give. On the wire a list of the two: `[0.5, 5]`."""
 
     minimum: FiniteFloat = 0.5
     maximum: FiniteFloat = 5.0
-
-    @model_validator(mode="after")
-    def _ensure_order(self) -> Self:
-        if not 0 <= self.minimum < self.maximum:
-            raise ValueError("needs 0 <= minimum < maximum")
-        return self
 
     @property
     def liked_from(self) -> float:
         """The lowest rating that counts as liked."""
         return LIKED_SHARE_OF_MAXIMUM * self.maximum
+
+
+def _read_scale(value: Any) -> Any:
+    if isinstance(value, RatingScale):
+        return value
+    is_pair = isinstance(value, list) and len(value) == 2 and all(type(end) in (int, float) for end in value)
+    if not is_pair or not 0 <= value[0] < value[1] < float("inf"):
+        raise ValueError("must be [lowest, highest]: two numbers with 0 <= lowest < highest")
+    return RatingScale(minimum=float(value[0]), maximum=float(value[1]))
+
+
+RatingPair = Annotated[
+    RatingScale,
+    BeforeValidator(_read_scale),
+    PlainSerializer(lambda scale: [scale.minimum, scale.maximum], return_type=list[float]),
+    WithJsonSchema({"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}),
+]
 
 
 class HistoryItem(_Contract):
@@ -100,7 +121,7 @@ class User(_Contract):
     """Whom the explanation is for. A history, preferences, both or neither may be known."""
 
     user_id: Identifier
-    rating_scale: RatingScale = Field(default_factory=RatingScale)
+    rating_scale: RatingPair = Field(default_factory=RatingScale)
     history: Annotated[list[HistoryItem], Field(max_length=MAX_HISTORY)] = Field(default_factory=list)
     preferences: Annotated[list[FreeText], Field(max_length=MAX_PREFERENCES)] = Field(default_factory=list)
 

@@ -142,8 +142,11 @@ INVALID: dict[str, tuple[bytes, str]] = {
     "text_as_rating": (with_history(rating="5"), "user.history.0.rating"),
     "rating_above_scale": (with_history(rating=5.5), "history[0].rating"),
     "rating_below_scale": (with_history(rating=0.0), "history[0].rating"),
-    "upside_down_scale": (build_record(rating_scale={"minimum": 5, "maximum": 1}), "user.rating_scale"),
-    "negative_scale": (build_record(rating_scale={"minimum": -5, "maximum": 5}), "user.rating_scale"),
+    "upside_down_scale": (build_record(rating_scale=[5, 1]), "user.rating_scale"),
+    "one_ended_scale": (build_record(rating_scale=[5]), "user.rating_scale"),
+    "scale_of_words": (build_record(rating_scale=["0", "5"]), "user.rating_scale"),
+    "scale_as_object": (build_record(rating_scale={"minimum": 1, "maximum": 5}), "user.rating_scale"),
+    "negative_scale": (build_record(rating_scale=[-5, 5]), "user.rating_scale"),
     "many_preferences": (build_record(preferences=["p"] * (MAX_PREFERENCES + 1)), "user.preferences"),
     "long_preference": (build_record(preferences=["p" * (MAX_TEXT_CHARACTERS + 1)]), "user.preferences.0"),
     "text_as_preferences": (build_record(preferences=SECRET), "user.preferences"),
@@ -194,7 +197,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "other_locale": {"locale": "ja-JP"},
     "ids_as_uris": {"event_id": "urn:event:1/2?x=y#z"},
     "empty_values": {"items": [build_item(attributes={"genre": ["", " "]}, summary="")]},
-    "own_scale": {"rating_scale": {"minimum": 1, "maximum": 10}, "history": [build_history_item(rating=9)]},
+    "own_scale": {"rating_scale": [1, 10], "history": [build_history_item(rating=9)]},
     "nothing_known_of_the_user": {"user": {"user_id": "u"}},
 }
 

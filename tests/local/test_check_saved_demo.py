@@ -17,7 +17,7 @@ EVENT: dict[str, Any] = {
     "occurred_at": "2026-01-01T00:00:00Z",
     "user": {
         "user_id": "u1",
-        "rating_scale": {"minimum": 1.0, "maximum": 5.0},
+        "rating_scale": [1.0, 5.0],
         "history": [
             {
                 "item_id": "a",
