@@ -1,6 +1,5 @@
 """Recorded Oracle output: events with one explanation each, turned into pairs that the student learns from."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ import orjson
 
 from offline.styles import classify_style
 from stream_app.core.events import RankingEvent, decode_event
+from stream_app.core.faithfulness import MAX_WORDS, MIN_WORDS
 from stream_app.core.prompt import Prompt, build_prompt
 from stream_app.core.slots import UnsupportedNameError, extract_slots
-
-MIN_WORDS = 8
-MAX_WORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +67,3 @@ def _build_pair(row: RecordedRow, prompt: Prompt) -> TrainingPair | str:
     except UnsupportedNameError:
         return "name_or_number_not_in_prompt"
     return TrainingPair(row.kind, prompt.render(classify_style(slotted)), slotted)
-
-
-def split_pairs(pairs: list[TrainingPair], share: float, seed: int) -> tuple[list[TrainingPair], list[TrainingPair]]:
-    """Split pairs at random into a larger and a smaller part; `share` is the smaller part's."""
-    shuffled = random.Random(seed).sample(pairs, len(pairs))
-    size = round(len(pairs) * share)
-    return shuffled[size:], shuffled[:size]

@@ -15,7 +15,7 @@ MAX_NAME_WORDS: Final = 8
 MAX_SHOWN_TITLE_WORDS: Final = 14
 MAX_SHOWN_TITLE_CHARACTERS: Final = 100
 
-_WORD: Final = re.compile(r"[^\W_](?:[^\W_]|[-'’.&/](?=[^\W_]))*")
+WORD: Final = re.compile(r"[^\W_](?:[^\W_]|[-'’.&/](?=[^\W_]))*")
 _ABBREVIATION: Final = re.compile(r"(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|Sgt|Lt|Capt|Vol|No)\Z")
 _SENTENCE_END: Final = re.compile(r"[.!?:…]['\"”’)]*\s+['\"“‘(]*\Z")
 _SENTENCE_END_WINDOW: Final = 64
@@ -81,7 +81,7 @@ def _is_short_enough(title: str) -> bool:
 
 def find_value_mentions(attribute: str, value: str) -> list[Mention]:
     """Find the names and numbers of an attribute's value; a value that is a name as a whole is one mention."""
-    words = list(_WORD.finditer(value))
+    words = list(WORD.finditer(value))
     if not words:
         return []
     if not any(_is_capitalised(word[0]) for word in words) or _is_category(attribute, words):
@@ -102,7 +102,7 @@ def _may_stand_in_name(word: str) -> bool:
 
 def find_mentions(text: str) -> list[Mention]:
     """Find names (runs of capitalised words) and numbers in running English text, in order."""
-    words = list(_WORD.finditer(text))
+    words = list(WORD.finditer(text))
     mentions: list[Mention] = []
     index = 0
     while index < len(words):
@@ -143,8 +143,6 @@ def _name_in_run(text: str, run: list[re.Match[str]]) -> list[Mention]:
     if _starts_sentence(text, run[0].start()):
         while run and run[0][0].lower() in FUNCTION_WORDS:
             run = run[1:]
-        if len(run) == 1 and run[0].start() == 0 and is_common(run[0][0]):
-            return []
         if len(run) == 1 and _starts_sentence(text, run[0].start()) and is_common(run[0][0]):
             return []
     if not run or len(run) > MAX_NAME_WORDS or run[0][0] == "I":

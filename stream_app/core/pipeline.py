@@ -12,7 +12,6 @@ from stream_app.core.errors import RecordError
 from stream_app.core.events import (
     SUPPORTED_LANGUAGE,
     DeadLetter,
-    Evidence,
     Explanation,
     RankingEvent,
     compute_explanation_id,
@@ -22,7 +21,7 @@ from stream_app.core.faithfulness import Verdict, Violation, check_faithfulness
 from stream_app.core.generation import TextGenerator, generate_each
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
-from stream_app.core.template import write_template
+from stream_app.core.template import WrittenText, write_template
 from stream_app.core.vocabulary import find_strange_words
 
 MAX_ATTEMPTS: Final = 5
@@ -48,12 +47,6 @@ class Rejected:
 Outcome = Explained | Rejected
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    evidence: tuple[Evidence, ...]
-
-
 @dataclass(slots=True)
 class _Task:
     """One (event, item) on its way: what is asked of the model, and what came of it so far."""
@@ -61,7 +54,7 @@ class _Task:
     event: RankingEvent
     item_index: int
     prompt: Prompt
-    accepted: _Text | None = None
+    accepted: WrittenText | None = None
     template_reason: str = ""
     violations: Counter[str] = field(default_factory=Counter)
 
@@ -102,7 +95,7 @@ class ExplanationPipeline:
     def _build_explanation(self, task: _Task) -> Explanation:
         event, item = task.event, task.event.items[task.item_index]
         identity = self._generator.identity
-        text = task.accepted or _fall_back(task)
+        text = task.accepted or write_template(event, task.item_index)
         is_english = event.locale is None or event.locale.lower().startswith(SUPPORTED_LANGUAGE)
         return Explanation(
             explanation_id=compute_explanation_id(event.event_id, item.item_id, identity, self._fingerprint),
@@ -156,9 +149,4 @@ def _judge(task: _Task, slotted: str | None) -> None:
     if verdict.violations:
         task.template_reason = verdict.violations[0].rule
     else:
-        task.accepted = _Text(filled.text, verdict.evidence)
-
-
-def _fall_back(task: _Task) -> _Text:
-    written = write_template(task.event, task.item_index)
-    return _Text(written.text, written.evidence)
+        task.accepted = WrittenText(filled.text, verdict.evidence)

@@ -34,9 +34,9 @@ from stream_app.core.slots import (
 from stream_app.core.styles import Length, Opening, Style, order_styles
 
 PROMPT_VERSION: Final = 1
-MAX_HISTORY_SHOWN: Final = 6
 MAX_LIKED_SHOWN: Final = 5
 MAX_OTHER_SHOWN: Final = 1
+MAX_HISTORY_SHOWN: Final = MAX_LIKED_SHOWN + MAX_OTHER_SHOWN
 MAX_ATTRIBUTES_SHOWN: Final = 12
 MAX_VALUES_SHOWN: Final = 8
 MAX_HISTORY_VALUES_SHOWN: Final = 6

@@ -13,6 +13,7 @@ from typing import Final
 
 from stream_app.core.events import Evidence, RatingScale
 from stream_app.core.lexicon import is_common
+from stream_app.core.names import WORD
 
 ITEM_SLOT: Final = "<t>"
 MAX_HISTORY_SLOTS: Final = 8
@@ -27,7 +28,6 @@ UNNAMED_ITEM: Final = "this item"
 """Stands for an item whose title cannot be shown safely."""
 
 _SLOT: Final = re.compile(r"<[thny]\d*>")
-_WORD: Final = re.compile(r"[^\W_](?:[^\W_]|[-'’.&/](?=[^\W_]))*")
 _VOWEL_SOUND: Final = re.compile(r"(?!uni|use|usu|euro|one\b|once)[aeiou]|8|11(?!\d)|18(?!\d)|hour|honest|heir", re.I)
 _SUFFIX_PARTS: Final = frozenset("s t re ve ll d m".split())
 
@@ -214,7 +214,7 @@ def _shorten(slot: Slot) -> list[str]:
 
 def _ensure_no_names(slotted: str) -> None:
     starts_sentence = True
-    for match in re.finditer(rf"{_SLOT.pattern}|{_WORD.pattern}|[.!?:]", slotted):
+    for match in re.finditer(rf"{_SLOT.pattern}|{WORD.pattern}|[.!?:]", slotted):
         word = match[0]
         if word in (".", "!", "?", ":"):
             starts_sentence = True

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from stream_app.core.events import Attributes, RankingEvent
-from stream_app.core.faithfulness import check_faithfulness
+from stream_app.core.faithfulness import MAX_WORDS, MIN_WORDS, check_faithfulness
 from stream_app.core.item_facts import PEOPLE, Fact, list_facts, tell_description
 from stream_app.core.phrases import Phrase, Quote, WrittenText, compose, join, name_item, quote_title, render_phrase
 from stream_app.core.prompt import list_values
@@ -32,8 +32,6 @@ from stream_app.core.wordings import (
     UNKNOWN,
 )
 
-MIN_WORDS: Final = 8
-MAX_WORDS: Final = 40
 MAX_LINKS_TRIED: Final = 3
 MAX_WORDS_TRIED: Final = 3
 MAX_FACTS_TOLD: Final = 3
