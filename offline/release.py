@@ -1,140 +1,104 @@
-"""Release an artifact: converted weights, evaluation, model card, and the manifest last."""
+"""The step `release`: an evaluated artifact becomes `models/<name>/<version>`, with a card; the manifest comes last."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import shutil
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field
 
-from offline.convert import CONVERTED_FILES
-from stream_app.core.manifest import MANIFEST_NAME, Manifest, encode_manifest
-from stream_app.core.prompt import compute_prompt_fingerprint
-from stream_app.runtime.artifact import hash_file
+from offline.card import CardFacts, render_card
+from offline.convert import ARTIFACT_FILES, Agreement
+from offline.evaluation.report import EVALUATION_NAME, Evaluation
+from offline.evaluation.texts import TEXTS_NAME
+from offline.facts import TrainingFacts
+from offline.manifest import write_manifest
+from offline.steps import StepContext, StepError, load_manifest
+from stream_app.core.manifest import MANIFEST_NAME, Manifest
+from stream_app.runtime.artifact import load_artifact
 
-LICENCE: Final = (
-    "The weights start from all-MiniLM-L6-v2 (Apache-2.0). They were trained on explanations made for this project; "
-    "the events that those explain come in part from MovieLens, IMDb/OMDb and review data whose terms allow research "
-    "use only. No event is part of the artifact. Treat the weights as for research and evaluation."
-)
-WEIGHT_FILES: Final = (*CONVERTED_FILES, "tokenizer.json")
-MAX_SOURCE_TOKENS: Final = 320
-MAX_TARGET_TOKENS: Final = 80
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingFacts:
-    """What is recorded of a training run."""
-
-    data: str
-    pairs: int
-    dropped: int
-    epochs: float
-    seed: int
-    parameters: int
-    vocabulary: int
-    dev_loss: float
-    seconds: float
+AGREEMENT_NAME: Final = "agreement.json"
+CARD_NAME: Final = "README.md"
+RELEASED_FILES: Final = (*ARTIFACT_FILES, AGREEMENT_NAME, EVALUATION_NAME)
+EXAMPLES_IN_CARD: Final = 20
 
 
-def release(
-    folder: Path, facts: TrainingFacts, evaluation: dict[str, dict[str, object]], examples: list[str]
-) -> Manifest:
-    """Write evaluation, card and manifest beside the weights in `models/<name>/<version>`.
+class ReleaseOptions(BaseModel):
+    """The recipe's `[release]` table."""
 
-    Args:
-        folder: holds the converted weights; its last two parts are the model's name and version.
-        facts: what the card and the manifest say of the training.
-        evaluation: as measured by `offline.evaluate` on this very artifact.
-        examples: texts chosen at random, in full lines, for the card.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    models: Path | None = None
+    """Where artifacts are kept, relative to the recipe; `models` in the run's folder, if not given."""
+    licence: Annotated[str, Field(min_length=1)]
+    """Under which terms the weights may be used, in words: it depends on the data."""
+    provenance: str = ""
+    """Where the training text comes from, in words; counts are added."""
+
+
+def release(options: ReleaseOptions, context: StepContext) -> None:
+    """Write the artifact: weights, figures, card, then the manifest; the worker's own loader verifies it.
+
+    Raises:
+        StepError: that version is there already, with other content.
     """
-    write_json(folder / "evaluation.json", evaluation)
-    name, version = folder.resolve().parts[-2:]
-    (folder / "README.md").write_text(_render_card(name, version, facts, evaluation, examples), encoding="utf-8")
-    return _write_manifest(folder, asdict(facts), (*WEIGHT_FILES, "evaluation.json"))
+    models = context.folder.parent / "models" if options.models is None else context.base / options.models
+    target = models / options.name / options.version
+    manifest = _assemble(options, context, context.folder)
+    if (target / MANIFEST_NAME).exists():
+        if (target / MANIFEST_NAME).read_bytes() != (context.folder / MANIFEST_NAME).read_bytes():
+            raise StepError(f"{target} holds another release; an artifact never changes: raise `release.version`")
+    else:
+        _publish(context.folder, target)
+    load_artifact(str(target.resolve()))
+    context.counts["files"] = len(manifest.files)
 
 
-def draft_manifest(folder: Path) -> None:
-    """Write a manifest for weights that are not evaluated yet, so that the worker's own loader can load them."""
-    _write_manifest(folder, {}, WEIGHT_FILES)
-
-
-def _write_manifest(folder: Path, training: dict[str, str | int | float], files: Sequence[str]) -> Manifest:
-    name, version = folder.resolve().parts[-2:]
-    manifest = Manifest(
-        name=name,
-        version=version,
-        prompt_fingerprint=compute_prompt_fingerprint(),
-        licence=LICENCE,
-        max_source_tokens=MAX_SOURCE_TOKENS,
-        max_target_tokens=MAX_TARGET_TOKENS,
+def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Manifest:
+    for step, names in (("convert", (*ARTIFACT_FILES, AGREEMENT_NAME)), ("evaluate", (EVALUATION_NAME,))):
+        for name in names:
+            shutil.copyfile(context.inputs[step] / name, folder / name)
+    training = TrainingFacts.model_validate_json((context.inputs["distill"] / "training.json").read_bytes())
+    facts = CardFacts(
+        name=options.name,
+        version=options.version,
+        licence=options.licence,
+        provenance=options.provenance,
         training=training,
-        files={file: hash_file(folder / file) for file in files},
+        counts={step: load_manifest(context.inputs[step]).counts for step in ("prepare", "label", "select", "distill")},
+        agreement=Agreement.model_validate_json((folder / AGREEMENT_NAME).read_bytes()),
+        evaluation=Evaluation.model_validate_json((folder / EVALUATION_NAME).read_bytes()),
+        examples=_choose_examples(context.inputs["evaluate"] / TEXTS_NAME),
     )
-    (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
-    return manifest
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write a document as indented JSON."""
-    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def _render_card(
-    name: str, version: str, facts: TrainingFacts, evaluation: dict[str, dict[str, object]], examples: list[str]
-) -> str:
-    groups = list(evaluation)
-    measures = [measure for measure, value in evaluation["all"].items() if not isinstance(value, dict)]
-    table = [f"| measure | {' | '.join(groups)} |", f"|---|{'---|' * len(groups)}"]
-    for measure in measures:
-        cells = " | ".join(_render_figure(evaluation[group][measure]) for group in groups)
-        table.append(f"| {measure.replace('_', ' ')} | {cells} |")
-    return _CARD.format(
-        name=name,
-        version=version,
-        facts=facts,
-        minutes=facts.seconds / 60,
-        licence=LICENCE,
-        table="\n".join(table),
-        violations=_render_counts(evaluation["all"]["gate_violations_before_gate"]),
-        examples="\n".join(f"- {example}" for example in examples),
+    (folder / CARD_NAME).write_text(render_card(facts), encoding="utf-8")
+    return write_manifest(
+        folder,
+        RELEASED_FILES,
+        name=options.name,
+        version=options.version,
+        licence=options.licence,
+        sure_from=facts.agreement.sure_from,
+        training=_flatten(training) | ({"provenance": options.provenance} if options.provenance else {}),
     )
 
 
-def _render_figure(value: object) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+def _flatten(training: TrainingFacts) -> dict[str, str | int | float]:
+    facts = training.model_dump(exclude={"dev_figures", "note"})
+    return facts | {f"dev_{name}": value for name, value in training.dev_figures.items()}
 
 
-def _render_counts(counts: object) -> str:
-    return ", ".join(f"{rule} {count}" for rule, count in counts.items()) if isinstance(counts, dict) else ""
+def _choose_examples(path: Path) -> tuple[str, ...]:
+    """Take evenly spaced rows: no choice that anybody could have steered."""
+    lines = path.read_bytes().splitlines()
+    step = max(1, len(lines) // EXAMPLES_IN_CARD)
+    rows = [orjson.loads(line) for line in lines[::step][:EXAMPLES_IN_CARD]]
+    return tuple(f"({row['source']}, {row['kind']}) {row['emitted']}" for row in rows)
 
 
-_CARD: Final = """# {name} {version}
-
-A student of {facts.parameters:,} parameters (BART architecture, 6 encoder and 3 decoder layers of width 384,
-vocabulary {facts.vocabulary:,}), quantized to int8 for CTranslate2. It writes slotted explanations for the prompt of
-`stream_app/core/prompt.py`.
-
-- **Start**: encoder and decoder from all-MiniLM-L6-v2, see `offline/warm_start.py`.
-- **Data**: {facts.data}; {facts.pairs:,} pairs, {facts.dropped:,} rows dropped because their text names something
-  that the prompt lacks.
-- **Training**: {facts.epochs:g} epochs, seed {facts.seed}, {minutes:.0f} minutes, dev loss {facts.dev_loss:.3f}.
-- **Terms**: {licence}
-
-## Evaluation
-
-Measured on the int8 artifact, on rows of users (and invented items) that nobody trained on. 'Before the gate' is the
-first attempt of the model alone; 'emitted' is what the worker publishes, after retries, the gate and the template.
-ROUGE-L says little for this task (texts of other rows score nearly as high): it stands beside its shuffled value and
-the template's.
-
-{table}
-
-Rules violated before the gate (counts over all rows): {violations}.
-
-The gate is a set of rules: it finds invented names, numbers, genres and liking claims, and not every false relation.
-
-## Twenty texts chosen at random
-
-{examples}
-"""
+def _publish(folder: Path, target: Path) -> None:
+    """Copy all files, the manifest last: without it nobody takes a half-copied folder for an artifact."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in (*RELEASED_FILES, CARD_NAME, MANIFEST_NAME):
+        shutil.copyfile(folder / name, target / name)

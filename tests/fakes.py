@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stream_app.core.errors import GenerationError
 from stream_app.core.events import ModelIdentity
+from stream_app.core.generation import Draft
 
 ACCEPTED_TEXT = "you might want to take a look at <t> when there is time ."
 """A slotted text that is true of every item."""
@@ -32,12 +33,12 @@ class ScriptedGenerator:
     identity: ModelIdentity = field(default_factory=lambda: ModelIdentity(name="scripted", version="1"))
     calls: list[list[str]] = field(default_factory=list)
 
-    def generate(self, prompts: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str]) -> list[Draft]:
         """Write for each prompt, or fail for all of them if one of them is to fail."""
         self.calls.append(list(prompts))
         if any(self.fails_on(prompt) for prompt in prompts):
             raise GenerationError("one of the prompts cannot be written for")
-        return [self.write(prompt) for prompt in prompts]
+        return [Draft(self.write(prompt)) for prompt in prompts]
 
 
 def read_title(prompt: str) -> str:

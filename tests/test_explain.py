@@ -1,6 +1,7 @@
 """`prism explain`: JSON lines in, JSON lines out, an outcome for every line."""
 
 import base64
+import gzip
 import io
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from stream_app.explain import BATCH_LINES, explain_lines
 from stream_app.runtime.artifact import load_artifact
 from stream_app.runtime.generator import CTranslate2Generator
 
-ROWS = Path(__file__).parent / "offline" / "dev_rows.jsonl"
-EVENTS = [orjson.dumps(orjson.loads(line)["event"]) for line in ROWS.read_bytes().splitlines()]
+ROWS = Path(__file__).parents[1] / "offline" / "recipes" / "data" / "invented_dev.jsonl.gz"
+EVENTS = [orjson.dumps(orjson.loads(line)["event"]) for line in gzip.decompress(ROWS.read_bytes()).splitlines()[:24]]
 
 
 @pytest.fixture(scope="module")

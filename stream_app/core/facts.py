@@ -10,7 +10,7 @@ from typing import Final
 
 from stream_app.core.events import HistoryItem, RankedItem, RankingEvent
 from stream_app.core.genres import find_genres
-from stream_app.core.prompt import escape_pointer, list_values
+from stream_app.core.shared_facts import escape_pointer, list_values
 from stream_app.core.slots import Liking, label_liking
 
 _BRACKETED_NOTE: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*\Z")

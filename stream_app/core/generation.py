@@ -1,10 +1,22 @@
 """The port to the model: the core knows nothing of CTranslate2, the runtime nothing of events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from stream_app.core.errors import GenerationError
 from stream_app.core.events import ModelIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A slotted text, and how sure the model is of it."""
+
+    text: str
+    log_probability: float = 0.0
+    """Mean over the text's tokens, in nats; 0 is certain."""
+    is_sure: bool = True
+    """Whether that is as much as this model's clean texts have; of an unsure text, another attempt may be better."""
 
 
 class TextGenerator(Protocol):
@@ -15,7 +27,7 @@ class TextGenerator(Protocol):
         """Name and version of the model."""
         ...
 
-    def generate(self, prompts: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str]) -> list[Draft]:
         """Write for each prompt, in order.
 
         Raises:
@@ -25,11 +37,11 @@ class TextGenerator(Protocol):
         ...
 
 
-def generate_each(generator: TextGenerator, prompts: Sequence[str]) -> list[str | None]:
+def generate_each(generator: TextGenerator, prompts: Sequence[str]) -> list[Draft | None]:
     """Generate for all prompts; where the generator fails, find the prompts at fault by bisection.
 
     Returns:
-        One entry a prompt: its slotted text, or None where the generator fails even on that prompt alone.
+        One entry a prompt: its draft, or None where the generator fails even on that prompt alone.
     """
     if not prompts:
         return []

@@ -10,7 +10,7 @@ from stream_app.core.events import Attributes
 from stream_app.core.lexicon import is_common
 from stream_app.core.names import find_mentions
 from stream_app.core.phrases import Phrase, Quote, compose, join, quote_value
-from stream_app.core.prompt import escape_pointer, list_values
+from stream_app.core.shared_facts import escape_pointer, list_values
 
 MAX_ATTRIBUTE_NAME_WORDS: Final = 3
 MAX_VALUES_KEPT: Final = 8

@@ -24,6 +24,8 @@ class Manifest(BaseModel):
     """Under which terms the weights may be used, in words."""
     max_source_tokens: Annotated[int, Field(ge=16)]
     max_target_tokens: Annotated[int, Field(ge=16)]
+    sure_from: Annotated[float, Field(le=0)] | None = None
+    """Mean log-probability of a text's tokens from which it counts as sure; None: all texts do."""
     training: dict[str, str | int | float]
     """Facts of the training run: data, counts, seed, duration."""
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]

@@ -3,6 +3,7 @@
 One record in, one outcome out, in order. A record that cannot be explained is an outcome too, never an exception.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from stream_app.core.events import (
     decode_event,
 )
 from stream_app.core.faithfulness import Verdict, Violation, check_faithfulness
-from stream_app.core.generation import TextGenerator, generate_each
+from stream_app.core.generation import Draft, TextGenerator, generate_each
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
 from stream_app.core.vocabulary import find_strange_words
 
 MAX_ATTEMPTS: Final = 5
-"""How many styles are tried before the template answers; each retry costs one more generation of that item only."""
+"""How many plans are tried before the template answers; each retry costs one more generation of that item only."""
+MAX_UNSURE: Final = 4
+"""After so many texts that the gate let through and the model was unsure of, the best of them is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class _Task:
     item_index: int
     prompt: Prompt
     accepted: WrittenText | None = None
+    log_probability: float = -math.inf
+    """Of the accepted text, for the model."""
+    unsure: int = 0
+    """Texts that the gate let through and the model was not sure of."""
+    is_settled: bool = False
     template_reason: str = ""
     violations: Counter[str] = field(default_factory=Counter)
 
@@ -83,10 +91,10 @@ class ExplanationPipeline:
 
     def _write(self, tasks: list[_Task]) -> None:
         for attempt in range(self._max_attempts):
-            pending = [task for task in tasks if task.accepted is None and attempt < len(task.prompt.styles)]
-            prompts = [task.prompt.render(task.prompt.styles[attempt]) for task in pending]
-            for task, slotted in zip(pending, generate_each(self._generator, prompts), strict=True):
-                _judge(task, slotted)
+            pending = [task for task in tasks if not task.is_settled and attempt < len(task.prompt.plans)]
+            prompts = [task.prompt.render(task.prompt.plans[attempt]) for task in pending]
+            for task, draft in zip(pending, generate_each(self._generator, prompts), strict=True):
+                _judge(task, draft)
 
     def _conclude(self, event: RankingEvent, tasks: list[_Task]) -> Explained:
         violations = sum((task.violations for task in tasks), Counter[str]())
@@ -133,13 +141,13 @@ def _plan(event: RankingEvent) -> list[_Task]:
     return [_Task(event, index, build_prompt(event, index)) for index in event.items_to_explain]
 
 
-def _judge(task: _Task, slotted: str | None) -> None:
+def _judge(task: _Task, draft: Draft | None) -> None:
     """Accept the text, or note why not; the last reason is the one that the template reports."""
-    if slotted is None:
+    if draft is None:
         task.template_reason = "generation_failed"
         return
     try:
-        filled = fill_slots(slotted, task.prompt.slots)
+        filled = fill_slots(draft.text, task.prompt.slots)
     except UnknownSlotError:
         task.violations["unknown_slot"] += 1
         task.template_reason = "unknown_slot"
@@ -148,5 +156,8 @@ def _judge(task: _Task, slotted: str | None) -> None:
     task.violations.update(violation.rule for violation in verdict.violations)
     if verdict.violations:
         task.template_reason = verdict.violations[0].rule
-    else:
-        task.accepted = WrittenText(filled.text, verdict.evidence)
+        return
+    if draft.log_probability > task.log_probability:
+        task.accepted, task.log_probability = WrittenText(filled.text, verdict.evidence), draft.log_probability
+    task.unsure += not draft.is_sure
+    task.is_settled = draft.is_sure or task.unsure >= MAX_UNSURE

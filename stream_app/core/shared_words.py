@@ -6,7 +6,7 @@ from stream_app.core.described_words import is_negated, list_sentences, list_wor
 from stream_app.core.events import MAX_TEXT_CHARACTERS, RankedItem, User
 from stream_app.core.item_facts import is_private
 from stream_app.core.phrases import Quote
-from stream_app.core.prompt import list_values
+from stream_app.core.shared_facts import list_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from stream_app.core.events import Attributes, RankingEvent
 from stream_app.core.faithfulness import MAX_WORDS, MIN_WORDS, check_faithfulness
 from stream_app.core.item_facts import PEOPLE, Fact, list_facts, tell_description
 from stream_app.core.phrases import Phrase, Quote, WrittenText, compose, join, name_item, quote_title, render_phrase
-from stream_app.core.prompt import list_values
+from stream_app.core.shared_facts import list_values
 from stream_app.core.shared_words import find_shared_words
 from stream_app.core.slots import UNNAMED_ITEM, Liking, label_liking
 from stream_app.core.wordings import (

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from stream_app.core.film_titles import name_genre, restore_article
+
 RECBOLE_VERSION: Final = "1.2.1"
 WHEEL_NAME: Final = f"recbole-{RECBOLE_VERSION}-py3-none-any.whl"
 WHEEL_SHA256: Final = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -29,15 +31,8 @@ FILE_SHA256: Final = {
 }
 DOWNLOAD_TIMEOUT_SECONDS: Final = 300
 
-GENRE_NAMES: Final = {"sci-fi": "science fiction", "film-noir": "film noir"}
-"""MovieLens' genres as the texts that the model learned from name them; all others only lose their capitals."""
-
 NO_GENRE: Final = "unknown"
 
-_ARTICLES: Final = "The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El|Los|Las|Det|O"
-_MOVED_ARTICLE: Final = re.compile(rf"(?P<rest>.+), (?P<article>{_ARTICLES})\Z")
-_NOTES: Final = re.compile(r"(?P<title>[^()]+?)(?P<notes>(?: \([^()]*\))+)\Z")
-_NOTE: Final = re.compile(r"\(([^()]*)\)")
 _YEAR: Final = re.compile(r"(?:18|19|20)\d\d\Z")
 
 
@@ -220,26 +215,3 @@ def _build_film(row: Mapping[str, str]) -> Film:
 def _build_rating(row: Mapping[str, str], film_id: str) -> Rating:
     rated_at = datetime.fromtimestamp(float(row["timestamp"]), UTC)
     return Rating(row["user_id"], film_id, float(row["rating"]), rated_at)
-
-
-def restore_article(title: str) -> str:
-    """Put a leading article back: 'Usual Suspects, The' becomes 'The Usual Suspects'; in bracketed notes too."""
-    match = _NOTES.match(title)
-    if match is None:
-        return _move_article(title)
-    notes = _NOTE.sub(lambda note: f"({_move_article(note[1])})", match["notes"])
-    return _move_article(match["title"]) + notes
-
-
-def _move_article(title: str) -> str:
-    match = _MOVED_ARTICLE.match(title)
-    if match is None:
-        return title
-    gap = "" if match["article"].endswith("'") else " "
-    return f"{match['article']}{gap}{match['rest']}"
-
-
-def name_genre(genre: str) -> str:
-    """Name a genre as the texts that the model learned from do: 'Sci-Fi' becomes 'science fiction'."""
-    lowered = genre.lower()
-    return GENRE_NAMES.get(lowered, lowered)

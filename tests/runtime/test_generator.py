@@ -1,16 +1,23 @@
 """The packaged model behind the core's port."""
 
+import gzip
+from itertools import islice
 from pathlib import Path
 
 import orjson
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from stream_app.core.errors import ModelUnusableError
 from stream_app.core.events import RankingEvent
+from stream_app.core.generation import Draft
 from stream_app.core.prompt import build_prompt
+from stream_app.core.slots import SLOT_TOKENS
 from stream_app.runtime.artifact import load_artifact
 from stream_app.runtime.generator import CTranslate2Generator, join_pieces
 
-ROWS = Path(__file__).parents[1] / "offline" / "dev_rows.jsonl"
+ROWS = Path(__file__).parents[2] / "offline" / "recipes" / "data" / "invented_dev.jsonl.gz"
+EVENTS = 24
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +27,10 @@ def generator() -> CTranslate2Generator:
 
 @pytest.fixture(scope="module")
 def prompts() -> list[str]:
-    events = [RankingEvent.model_validate(orjson.loads(line)["event"]) for line in ROWS.read_bytes().splitlines()]
+    with gzip.open(ROWS) as lines:
+        events = [RankingEvent.model_validate(orjson.loads(line)["event"]) for line in islice(lines, EVENTS)]
     built = [build_prompt(event, 0) for event in events]
-    return [prompt.render(style) for prompt in built for style in prompt.styles[:3]]
+    return [prompt.render(plan) for prompt in built for plan in prompt.plans[:3]]
 
 
 def test_batching_changes_no_text(generator: CTranslate2Generator, prompts: list[str]) -> None:
@@ -33,8 +41,15 @@ def test_batching_changes_no_text(generator: CTranslate2Generator, prompts: list
 
 
 def test_texts_differ_with_their_prompts(generator: CTranslate2Generator, prompts: list[str]) -> None:
-    texts = generator.generate(prompts)
+    texts = [draft.text for draft in generator.generate(prompts)]
     assert len(set(texts)) > 0.9 * len(set(prompts))
+
+
+def test_no_text_has_a_slot_that_its_prompt_lacks(generator: CTranslate2Generator, prompts: list[str]) -> None:
+    bare = "<by-history> <long> <item> a film ; genre drama"
+    written = zip([*prompts, bare], generator.generate([*prompts, bare]), strict=True)
+    slots = set(SLOT_TOKENS)
+    assert [draft for prompt, draft in written if (slots & set(draft.text.split())) - set(prompt.split())] == []
 
 
 def test_no_prompt_is_no_work(generator: CTranslate2Generator) -> None:
@@ -43,8 +58,37 @@ def test_no_prompt_is_no_work(generator: CTranslate2Generator) -> None:
 
 @pytest.mark.parametrize("prompt", ["", "x" * 100_000, "\u0000", "\U0001f600 " * 5_000, "<t>" * 2_000])
 def test_any_prompt_gets_a_text(generator: CTranslate2Generator, prompt: str) -> None:
-    assert isinstance(generator.generate([prompt])[0], str)
+    assert isinstance(generator.generate([prompt])[0], Draft)
 
 
-def test_pieces_are_joined_to_words() -> None:
-    assert join_pieces(["trans", "##lat", "##or", ",", "<t>"]) == "translator , <t>"
+def test_the_same_weights_can_be_computed_in_another_type(prompts: list[str]) -> None:
+    (draft,) = CTranslate2Generator(load_artifact(), compute_type="float32").generate(prompts[:1])
+    assert draft.text
+    with pytest.raises(ModelUnusableError, match="cannot load"):
+        CTranslate2Generator(load_artifact(), compute_type="float7")
+
+
+def build_tokenizer(pieces: str) -> Tokenizer:
+    vocabulary = {piece: index for index, piece in enumerate([*pieces.split(), "[UNK]"])}
+    return Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+
+
+def test_word_pieces_are_joined_to_words() -> None:
+    tokenizer = build_tokenizer("trans ##lat ##or , <t> ' s")
+    tokenizer.decoder = decoders.WordPiece(cleanup=False)
+    assert join_pieces(tokenizer, range(7)) == "translator , <t> ' s"
+
+
+def test_byte_pairs_are_joined_to_words_and_slots_stand_apart() -> None:
+    # A byte-level token with a space in front of it is written with 'Ġ'.
+    pieces = "<t> Ġis Ġlike <h1> , Ġ<n12> 's Ġna Ã¯ ve <y3>".split()
+    tokenizer = Tokenizer(models.BPE({piece: index for index, piece in enumerate(pieces)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
+    assert join_pieces(tokenizer, range(len(pieces))) == "<t> is like <h1> , <n12> 's naïve <y3>"
+
+
+def test_no_pieces_are_no_text() -> None:
+    tokenizer = build_tokenizer("a")
+    tokenizer.decoder = decoders.WordPiece(cleanup=False)
+    assert join_pieces(tokenizer, []) == ""

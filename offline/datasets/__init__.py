@@ -1,0 +1,1 @@
+"""Where training data comes from: one adapter a file, each giving ranking events of one item."""

@@ -1,0 +1,43 @@
+"""Which items of the history a text may use."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from stream_app.core.events import HistoryItem, RankingEvent
+from stream_app.core.names import Mention, find_shown_title
+from stream_app.core.shared_facts import list_facts
+from stream_app.core.slots import Liking, label_liking
+
+MAX_CANDIDATES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item of the history that a text may name."""
+
+    index: int
+    """Its place in the history."""
+    item: HistoryItem
+    title: Mention
+    """The part of its title that is shown."""
+    liking: Liking
+    shared: int
+    """How many values it has in common with the item that is explained."""
+
+
+def select_candidates(event: RankingEvent, item_index: int) -> list[Candidate]:
+    """Choose what of the history a text may use: what was liked, or else unrated, the most like the item first."""
+    own = list_facts(event.items[item_index].attributes)
+    scale = event.user.rating_scale
+    entries = [
+        Candidate(index, item, title, label_liking(item.rating, scale), len(own & list_facts(item.attributes)))
+        for index, item in enumerate(event.user.history)
+        if (title := find_shown_title(item.title)) is not None
+    ]
+    by_relevance = sorted(entries, key=lambda entry: (-entry.shared, _RANK[entry.liking], entry.index))
+    liked = [entry for entry in by_relevance if entry.liking in (Liking.LOVED, Liking.LIKED)]
+    unrated = [entry for entry in by_relevance if entry.liking is Liking.UNRATED]
+    return (liked or unrated)[:MAX_CANDIDATES]
+
+
+_RANK: Final = {liking: rank for rank, liking in enumerate(Liking)}

@@ -1,0 +1,109 @@
+"""From a trained student to an artifact that the worker loads, whatever tokenizer it has."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import BartForConditionalGeneration
+
+from offline.convert import Agreement, ConvertOptions, convert
+from offline.steps import StepContext
+from stream_app.core.prompt import PROMPT_TOKENS, build_prompt
+from stream_app.core.slots import SLOT_TOKENS
+from stream_app.runtime.artifact import load_artifact
+from stream_app.runtime.generator import CTranslate2Generator
+from tests.factories import build_event
+from tests.offline.distilling import TRAINING, run_distill, save_byte_pair_start, save_word_piece_start, write_selected
+
+pytestmark = pytest.mark.slow
+LONG_PROMPT = "<by-item> <short> <item> <t> the film " + "by ada lund " * 200
+
+
+def run_convert(root: Path, rows: int = 3) -> StepContext:
+    folder = root / "convert"
+    folder.mkdir(exist_ok=True)
+    inputs = {"select": root / "select", "distill": root / "distill"}
+    context = StepContext(folder=folder, inputs=inputs, seed=1, base=root)
+    convert(ConvertOptions(agreement_rows=rows), context)
+    return context
+
+
+def prefer_token(folder: Path, token: str) -> None:
+    """Make trained weights write one token wherever they may: chance alone would rarely show it."""
+    model = BartForConditionalGeneration.from_pretrained(folder / "best")
+    index = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token)
+    assert isinstance(model.final_logits_bias, torch.Tensor)
+    model.final_logits_bias[0, index] = 10.0
+    model.save_pretrained(folder / "best")
+
+
+@pytest.fixture(scope="module", params=["word-pieces", "byte-pairs"])
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `convert/`, of a student with either kind of tokenizer that writes the item's slot."""
+    folder = write_selected(tmp_path_factory.mktemp("convert"))
+    if request.param == "word-pieces":
+        save_word_piece_start(folder / "start")
+    else:
+        save_byte_pair_start(folder / "start" / "best")
+    start = {"kind": "pretrained", "model": "start/best"}
+    run_distill(folder, "distill", start=start, training=TRAINING | {"epochs": 1, "evaluations": 1})
+    prefer_token(folder / "distill", "<t>")
+    run_convert(folder)
+    return folder
+
+
+def test_the_artifact_is_one_that_the_worker_loads_and_writes_with(root: Path) -> None:
+    artifact = load_artifact(str(root / "convert"))
+    assert artifact.manifest.name == "candidate"
+    assert set(artifact.manifest.files) == {"model.bin", "config.json", "shared_vocabulary.json", "tokenizer.json"}
+    prompt = build_prompt(build_event(), 0)
+    (draft,) = CTranslate2Generator(artifact).generate([prompt.render(prompt.plans[0])])
+    assert draft.text
+
+
+def test_slots_come_out_as_words_of_their_own(root: Path) -> None:
+    generator = CTranslate2Generator(load_artifact(str(root / "convert")))
+    drafts = generator.generate(["<t> the film", "you loved <t> , a film"])
+    words = [word for draft in drafts for word in draft.text.split()]
+    assert "<t>" in words
+    assert {word for word in words if "<" in word} <= set(PROMPT_TOKENS)
+
+
+def test_a_slot_that_the_prompt_lacks_is_not_written(root: Path) -> None:
+    generator = CTranslate2Generator(load_artifact(str(root / "convert")))
+    (draft,) = generator.generate(["you loved the film"])
+    assert not {word for word in draft.text.split() if word in SLOT_TOKENS}
+
+
+def test_a_prompt_that_is_too_long_is_cut(root: Path) -> None:
+    generator = CTranslate2Generator(load_artifact(str(root / "convert")))
+    assert isinstance(generator.generate([LONG_PROMPT])[0].text, str)
+
+
+def test_both_precisions_are_compared_on_the_first_rows(root: Path) -> None:
+    agreement = Agreement.model_validate_json((root / "convert" / "agreement.json").read_bytes())
+    assert agreement.rows == 3
+    assert agreement.bytes_int8 == (root / "convert" / "model.bin").stat().st_size < agreement.bytes_float32
+    document = orjson.loads((root / "convert" / "agreement.json").read_bytes())
+    shares = [value for name, value in document.items() if name.startswith(("exact", "passes", "rouge"))]
+    assert len(shares) == 5
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_drafts_are_sure_from_what_the_agreement_says(root: Path) -> None:
+    agreement = Agreement.model_validate_json((root / "convert" / "agreement.json").read_bytes())
+    artifact = load_artifact(str(root / "convert"))
+    assert artifact.manifest.sure_from == agreement.sure_from < 0
+    drafts = CTranslate2Generator(artifact).generate(["<t> the film", "you loved <t> , a film"])
+    assert [draft.is_sure for draft in drafts] == [draft.log_probability >= agreement.sure_from for draft in drafts]
+
+
+def test_converting_again_replaces_what_is_there_with_the_same(root: Path) -> None:
+    folder = root / "convert"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "model.bin").write_bytes(b"torn")
+    context = run_convert(root)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert context.counts == {"rows_compared": 3}
