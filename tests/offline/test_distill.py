@@ -1,8 +1,10 @@
 """Training with a student of a few thousand weights: what it writes, what adds to the loss, and being killed."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -35,6 +37,15 @@ from tests.offline.selected_rows import write_rows
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 START = {"kind": "pretrained", "model": "start/best"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """With several threads, sums are taken in an order that differs from run to run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +91,8 @@ def test_a_run_killed_inside_a_checkpoint_goes_on_to_the_same_weights(root: Path
     command = [sys.executable, "-m", "tests.offline.distilling", str(root), "killed"]
     command += [orjson.dumps({"start": START}).decode(), "5"]
     (root / "killed").mkdir()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=500, text=True)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=500, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     checkpoints = root / "killed" / "checkpoints"
     torn = max(checkpoints.iterdir(), key=lambda path: int(path.name.split("-")[1]))

@@ -17,7 +17,7 @@ QUIET = (
 ).split()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # While it lives, its event loop runs in this thread: no test that wants its own could.
 def browser() -> Iterator["Browser"]:
     """A headless Chromium of the system; without one the test is skipped, or fails where it is required."""
     executable = next(filter(None, map(shutil.which, NAMES)), None)
