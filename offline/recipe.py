@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from offline.steps import StepContext, StepError, StepManifest, run_step
 
-STEPS: Final = ("prepare", "label", "select", "distill", "convert", "evaluate", "release")
 _INPUTS: Final[dict[str, tuple[str, ...]]] = {
     "prepare": (),
     "label": ("prepare",),
@@ -20,6 +19,7 @@ _INPUTS: Final[dict[str, tuple[str, ...]]] = {
     "evaluate": ("select", "convert"),
     "release": ("prepare", "label", "select", "distill", "convert", "evaluate"),
 }
+STEPS: Final = tuple(_INPUTS)
 DEFAULT_RUNS: Final = Path("runs")
 
 

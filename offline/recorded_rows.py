@@ -16,11 +16,11 @@ from stream_app.core.errors import RecordError
 from stream_app.core.events import RankingEvent, decode_event
 from stream_app.core.faithfulness import MAX_WORDS, MIN_WORDS
 from stream_app.core.prompt import Prompt, build_prompt
-from stream_app.core.slots import HISTORY_SLOTS, UnsupportedNameError, extract_slots
+from stream_app.core.slots import HISTORY_SLOTS, SLOT, UnsupportedNameError, extract_slots
 from stream_app.core.styles import Plan
 
 _SPEAKS_OF_USER: Final = re.compile(r"\byou(?:r|rs)?\b", re.IGNORECASE)
-_WORD: Final = re.compile(r"<[thny]\d*>|[^\W_]+|[^\w\s]|_")
+_WORD: Final = re.compile(rf"{SLOT.pattern}|[^\W_]+|[^\w\s]|_")
 
 
 @dataclass(frozen=True, slots=True)

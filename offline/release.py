@@ -13,7 +13,7 @@ from offline.evaluation.report import EVALUATION_NAME, Evaluation
 from offline.evaluation.texts import TEXTS_NAME
 from offline.facts import TrainingFacts
 from offline.manifest import write_manifest
-from offline.steps import StepContext, StepError, load_manifest
+from offline.steps import StepContext, StepError, read_manifest
 from stream_app.core.manifest import MANIFEST_NAME, Manifest
 from stream_app.runtime.artifact import load_artifact
 
@@ -67,7 +67,7 @@ def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Ma
         licence=options.licence,
         provenance=options.provenance,
         training=training,
-        counts={step: load_manifest(context.inputs[step]).counts for step in ("prepare", "label", "select", "distill")},
+        counts={step: read_manifest(context.inputs[step]).counts for step in ("prepare", "label", "select", "distill")},
         agreement=Agreement.model_validate_json((folder / AGREEMENT_NAME).read_bytes()),
         evaluation=Evaluation.model_validate_json((folder / EVALUATION_NAME).read_bytes()),
         examples=_choose_examples(context.inputs["evaluate"] / TEXTS_NAME),

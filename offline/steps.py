@@ -135,23 +135,46 @@ def run_step(
     return manifest
 
 
+def read_manifest(folder: Path) -> StepManifest:
+    """Read the manifest of a finished step; its files are not looked at.
+
+    Raises:
+        StepError: the step is not finished.
+    """
+    try:
+        return StepManifest.model_validate_json((folder / DONE_NAME).read_bytes())
+    except FileNotFoundError:
+        raise StepError(f"{folder} holds no finished step: run `prism-offline {folder.name}` first") from None
+    except ValidationError as error:
+        raise StepError(f"{folder / DONE_NAME} is not a manifest: {error}") from error
+
+
 def load_manifest(folder: Path) -> StepManifest:
-    """Load the manifest of a finished step and check that its files are still what it wrote.
+    """Read the manifest of a finished step and check that its files are still what it wrote.
 
     Raises:
         StepError: the step is not finished.
         InputsChangedError: a file changed, or is gone.
     """
-    try:
-        manifest = StepManifest.model_validate_json((folder / DONE_NAME).read_bytes())
-    except FileNotFoundError:
-        raise StepError(f"{folder} holds no finished step: run `prism-offline {folder.name}` first") from None
-    except ValidationError as error:
-        raise StepError(f"{folder / DONE_NAME} is not a manifest: {error}") from error
+    manifest = read_manifest(folder)
     changed = [path for path, digest in manifest.outputs.items() if _hash_if_there(folder / path) != digest]
     if changed:
         raise InputsChangedError(f"{folder}: {', '.join(changed)} changed since the step wrote it; delete the folder")
     return manifest
+
+
+def cut_torn_line(path: Path) -> int:
+    """Cut off a last line that a killed run left unfinished.
+
+    Returns:
+        The number of whole lines that the file holds now; 0 where there is no file.
+    """
+    if not path.exists():
+        return 0
+    with path.open("r+b") as file:
+        whole = [len(line) for line in file if line.endswith(b"\n")]
+        file.truncate(sum(whole))
+    return len(whole)
 
 
 def _find_done(folder: Path, plan: StepPlan) -> StepManifest | None:

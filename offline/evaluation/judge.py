@@ -10,6 +10,7 @@ import numpy as np
 from offline.evaluation.encoders import hide_loading_bars
 from offline.evaluation.facts import list_fact_lines
 from offline.evaluation.models import Vector
+from offline.oracle.pretrained import load_pretrained
 from stream_app.core.events import RankingEvent
 
 BATCH_SIZE: Final = 8
@@ -40,15 +41,16 @@ class CausalJudge:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
 
         hide_loading_bars()
         is_file = self._path.suffix == ".gguf"
-        folder = self._path.parent if is_file else self._path
-        options = {"gguf_file": self._path.name} if is_file else {}
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
-        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")
+        loaded = load_pretrained(
+            str(self._path.parent if is_file else self._path),
+            self._path.name if is_file else None,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            dtype="float32",
+        )
+        return loaded.tokenizer, loaded.model
 
     def score(self, prompts: Sequence[str], texts: Sequence[str]) -> Vector:
         """Compute the mean log-probability of each text's tokens; an empty text has none (NaN)."""

@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from offline.evaluation.encoders import BertScore, MeanPoolingEncoder, find_default_encoder
+from offline.evaluation.encoders import BertScore, MeanPoolingEncoder
 from offline.evaluation.figures import FigureOptions, report_groups
 from offline.evaluation.groups import DEFAULT_GROUPS, OtherKinds, name_group
 from offline.evaluation.judge import CausalJudge
@@ -16,10 +16,11 @@ from offline.evaluation.models import MeasuringModels
 from offline.evaluation.page import PAGE_NAME, render_page
 from offline.evaluation.report import EVALUATION_NAME, Evaluation, Settings
 from offline.evaluation.systems import SYSTEM_NAMES
-from offline.evaluation.texts import TEXTS_NAME, cut_torn_line, encode_row, read_texts
+from offline.evaluation.texts import TEXTS_NAME, encode_row, read_texts
 from offline.evaluation.writing import Assignment, exchange_users, write_rows
+from offline.minilm import find_minilm
 from offline.recorded_rows import RecordedRow, load_rows
-from offline.steps import StepContext
+from offline.steps import StepContext, cut_torn_line
 from stream_app.core.events import ModelIdentity
 from stream_app.core.generation import TextGenerator
 from stream_app.core.prompt import compute_prompt_fingerprint
@@ -148,7 +149,7 @@ def _report(
 
 def load_models(options: EvaluateOptions, base: Path) -> MeasuringModels:
     """Load what the options name; weights are read when first used."""
-    encoder = find_default_encoder() if options.encoder is None else base / options.encoder
+    encoder = find_minilm() if options.encoder is None else base / options.encoder
     return MeasuringModels(
         MeanPoolingEncoder(encoder),
         BertScore(encoder, options.encoder_layers),

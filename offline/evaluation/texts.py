@@ -50,17 +50,3 @@ def read_texts(path: Path) -> Iterator[TextRow]:
 def encode_row(row: TextRow) -> bytes:
     """Encode a row as one line."""
     return row.model_dump_json().encode() + b"\n"
-
-
-def cut_torn_line(path: Path) -> int:
-    """Cut off a last line that a killed run left unfinished.
-
-    Returns:
-        The number of whole lines that the file holds now; 0 where there is no file.
-    """
-    if not path.exists():
-        return 0
-    with path.open("r+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-    return content.count(b"\n")

@@ -10,9 +10,9 @@ from stream_app.core.facts import EventFacts
 from stream_app.core.lexicon import FUNCTION_WORDS
 from stream_app.core.names import Mention, find_mentions, find_value_mentions
 from stream_app.core.outline import Outline
+from stream_app.core.slots import SLOT
 
 _WORD: Final = re.compile(r"([^\W\d_]{3,})(?:['’]\w+)?")
-_SLOT: Final = re.compile(r"<[thny]\d*>")
 _MASK: Final = "_"
 
 STOP_WORDS: Final = FUNCTION_WORDS | frozenset(
@@ -68,7 +68,7 @@ def mask_names(text: str, event: RankingEvent) -> str:
     spans = [(mark.start, mark.end) for mark in outline.marks]
     # In the text without the names that are known: 'Like Heat' at the start of a sentence would pass for one name.
     spans += [(mention.start, mention.end) for mention in find_mentions(outline.masked)]
-    spans += [match.span() for match in _SLOT.finditer(text)]
+    spans += [match.span() for match in SLOT.finditer(text)]
     return _replace(text, spans).lower()
 
 

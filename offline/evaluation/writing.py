@@ -9,13 +9,9 @@ from offline.recorded_rows import RecordedRow
 from stream_app.core.events import Evidence, Explanation, RankingEvent, encode_contract
 from stream_app.core.faithfulness import check_faithfulness
 from stream_app.core.generation import Draft, TextGenerator, generate_each
-from stream_app.core.pipeline import Explained, ExplanationPipeline, judge_text
+from stream_app.core.pipeline import GENERATION_FAILED, Explained, ExplanationPipeline, judge_slotted
 from stream_app.core.prompt import Prompt, build_prompt
-from stream_app.core.slots import UnknownSlotError, fill_slots
 from stream_app.core.template import write_template
-
-GENERATION_FAILED = "generation_failed"
-UNKNOWN_SLOT = "unknown_slot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +77,8 @@ def write_first_attempts(generator: TextGenerator, events: Sequence[RankingEvent
 def _judge(draft: Draft | None, event: RankingEvent, prompt: Prompt) -> Attempt:
     if draft is None:
         return Attempt("", frozenset({GENERATION_FAILED}))
-    try:
-        filled = fill_slots(draft.text, prompt.slots)
-    except UnknownSlotError:
-        return Attempt(draft.text, frozenset({UNKNOWN_SLOT}))
-    verdict = judge_text(filled, event, 0)
-    return Attempt(filled.text, frozenset(violation.rule for violation in verdict.violations))
+    filled, verdict = judge_slotted(draft.text, prompt, event, 0)
+    return Attempt(filled.text if filled else draft.text, frozenset(violation.rule for violation in verdict.violations))
 
 
 def emit(generator: TextGenerator, events: Sequence[RankingEvent]) -> list[Explanation]:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from offline.steps import StepError
+from offline.steps import StepError, cut_torn_line
 
 BatchT = TypeVar("BatchT", bound=BaseModel)
 
@@ -27,7 +27,7 @@ class BatchLog(Generic[BatchT]):
         """
         if not self._path.exists():
             return
-        self._cut_torn_line()
+        cut_torn_line(self._path)
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
@@ -42,8 +42,3 @@ class BatchLog(Generic[BatchT]):
             file.write(batch.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-
-    def _cut_torn_line(self) -> None:
-        with self._path.open("r+b") as file:
-            whole = sum(len(line) for line in file if line.endswith(b"\n"))
-            file.truncate(whole)

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from offline.steps import StepError
 from stream_app.core.events import RankingEvent
+
+RowT = TypeVar("RowT", bound=BaseModel)
 
 
 class PreparedRow(BaseModel):
@@ -36,11 +39,7 @@ def load_prepared(path: Path) -> Iterator[PreparedRow]:
     Raises:
         StepError: a line is not such a row; the message names file and line.
     """
-    for number, line in _read_lines(path):
-        try:
-            yield PreparedRow.model_validate_json(line)
-        except ValidationError as error:
-            raise StepError(f"{path}, line {number}: {error}") from error
+    return _load(path, PreparedRow)
 
 
 def load_labelled(path: Path) -> Iterator[LabelledRow]:
@@ -49,13 +48,13 @@ def load_labelled(path: Path) -> Iterator[LabelledRow]:
     Raises:
         StepError: a line is not such a row; the message names file and line.
     """
-    for number, line in _read_lines(path):
-        try:
-            yield LabelledRow.model_validate_json(line)
-        except ValidationError as error:
-            raise StepError(f"{path}, line {number}: {error}") from error
+    return _load(path, LabelledRow)
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _load(path: Path, model: type[RowT]) -> Iterator[RowT]:
     with path.open("rb") as lines:
-        yield from enumerate(lines, start=1)
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield model.model_validate_json(line)
+            except ValidationError as error:
+                raise StepError(f"{path}, line {number}: {error}") from error

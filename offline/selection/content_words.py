@@ -9,6 +9,7 @@ from nltk.stem.porter import PorterStemmer
 
 from stream_app.core.events import Attributes, RankedItem, RankingEvent, User
 from stream_app.core.lexicon import FUNCTION_WORDS
+from stream_app.core.shared_facts import list_values
 
 MIN_LETTERS: Final = 4
 STEM_LETTERS: Final = 5
@@ -81,13 +82,11 @@ def list_user_texts(user: User) -> Iterator[str]:
         yield from _list_attributes(entry.attributes)
 
 
-def list_values(attributes: Attributes) -> list[str]:
+def list_all_values(attributes: Attributes) -> list[str]:
     """List all values of all attributes."""
-    return [
-        value for values in attributes.values() for value in ([values] if isinstance(values, str) else values) if value
-    ]
+    return [value for values in attributes.values() for _, value in list_values(values) if value]
 
 
 def _list_attributes(attributes: Attributes) -> Iterator[str]:
     yield from attributes
-    yield from list_values(attributes)
+    yield from list_all_values(attributes)

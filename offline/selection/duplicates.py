@@ -6,7 +6,8 @@ from typing import Final
 
 from datasketch import MinHash, MinHashLSH
 
-_SLOT: Final = re.compile(r"<[thny]\d*>")
+from stream_app.core.slots import SLOT
+
 _WORD: Final = re.compile(r"\w+(?:['’-]\w+)*")
 _SHINGLE_WORDS: Final = 3
 _PERMUTATIONS: Final = 128
@@ -43,7 +44,7 @@ class ChosenTexts:
 
 def mask_names(slotted: str) -> str:
     """Replace all slots by one sign: what is left is the skeleton."""
-    return _SLOT.sub("_", slotted).casefold()
+    return SLOT.sub("_", slotted).casefold()
 
 
 def cut_shingles(text: str) -> frozenset[str]:

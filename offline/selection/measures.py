@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from offline.selection.content_words import (
+    list_all_values,
     list_content_stems,
     list_item_texts,
     list_user_texts,
-    list_values,
     stem_all,
     stem_event,
 )
@@ -59,8 +59,8 @@ class EventMeasurer:
     @cached_property
     def user_stems(self) -> frozenset[str]:
         """Stems that are special to this user: of the preferences, and of what the item shares with liked things."""
-        own = stem_all(list_values(self._event.items[0].attributes))
-        liked = stem_all(value for entry in self._liked for value in list_values(entry.attributes))
+        own = stem_all(list_all_values(self._event.items[0].attributes))
+        liked = stem_all(value for entry in self._liked for value in list_all_values(entry.attributes))
         return stem_all(self._event.user.preferences) | (own & liked)
 
     @cached_property

@@ -27,6 +27,9 @@ from stream_app.core.vocabulary import find_strange_words
 
 MAX_ATTEMPTS: Final = 5
 """How many plans are tried before the template answers; each retry costs one more generation of that item only."""
+GENERATION_FAILED: Final = "generation_failed"
+UNKNOWN_SLOT: Final = "unknown_slot"
+"""Names of what can be wrong with a text before there is one to check."""
 MAX_UNSURE: Final = 4
 """After so many texts that the gate let through and the model was unsure of, the best of them is taken."""
 
@@ -121,6 +124,17 @@ class ExplanationPipeline:
         )
 
 
+def judge_slotted(
+    slotted: str, prompt: Prompt, event: RankingEvent, item_index: int
+) -> tuple[FilledText | None, Verdict]:
+    """Fill the slots of a text of the model, and judge it; without all its slots there is no filled text."""
+    try:
+        filled = fill_slots(slotted, prompt.slots)
+    except UnknownSlotError as error:
+        return None, Verdict((Violation(UNKNOWN_SLOT, str(error)),), ())
+    return filled, judge_text(filled, event, item_index)
+
+
 def judge_text(filled: FilledText, event: RankingEvent, item_index: int) -> Verdict:
     """Judge a text of the model: the gate, and before it the words that only a model gets wrong."""
     strange = find_strange_words(filled.text, event, item_index, filled.evidence)
@@ -144,17 +158,11 @@ def _plan(event: RankingEvent) -> list[_Task]:
 def _judge(task: _Task, draft: Draft | None) -> None:
     """Accept the text, or note why not; the last reason is the one that the template reports."""
     if draft is None:
-        task.template_reason = "generation_failed"
+        task.template_reason = GENERATION_FAILED
         return
-    try:
-        filled = fill_slots(draft.text, task.prompt.slots)
-    except UnknownSlotError:
-        task.violations["unknown_slot"] += 1
-        task.template_reason = "unknown_slot"
-        return
-    verdict = judge_text(filled, task.event, task.item_index)
+    filled, verdict = judge_slotted(draft.text, task.prompt, task.event, task.item_index)
     task.violations.update(violation.rule for violation in verdict.violations)
-    if verdict.violations:
+    if filled is None or verdict.violations:
         task.template_reason = verdict.violations[0].rule
         return
     if draft.log_probability > task.log_probability:

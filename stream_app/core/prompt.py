@@ -121,6 +121,7 @@ class _PromptBuilder:
         self._event = event
         self._index = item_index
         self._item = event.items[item_index]
+        self._own_facts = list_facts(self._item.attributes)
         self._book = _SlotBook()
         self._titles: list[Slot] = []
 
@@ -175,14 +176,14 @@ class _PromptBuilder:
         pointer = f"/user/history/{entry.index}"
         title = entry.item.title[entry.title.start : entry.title.end]
         self._titles.append(_title_slot(token, entry.item.title, entry.title, f"{pointer}/title"))
-        own = list_facts(self._item.attributes)
         shown, budget = [], MAX_HISTORY_VALUES_SHOWN
         for name, values in entry.item.attributes.items():
             # A name of the history is worth its tokens only where the item has it too.
             kept = {
                 suffix: value
                 for suffix, value in list_values(values)
-                if clean_text(value) and (compute_fact(name, value) in own or not find_value_mentions(name, value))
+                if clean_text(value)
+                and (compute_fact(name, value) in self._own_facts or not find_value_mentions(name, value))
             }
             at = f"{pointer}/attributes/{escape_pointer(name)}"
             values_shown = tuple(

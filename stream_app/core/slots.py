@@ -27,7 +27,8 @@ SLOT_TOKENS: Final = (ITEM_SLOT, *HISTORY_SLOTS, *NAME_SLOTS, *NUMBER_SLOTS)
 UNNAMED_ITEM: Final = "this item"
 """Stands for an item whose title cannot be shown safely."""
 
-_SLOT: Final = re.compile(r"<[thny]\d*>")
+SLOT: Final = re.compile(r"<[thny]\d*>")
+"""Anything that has the form of a slot token."""
 _VOWEL_SOUND: Final = re.compile(r"(?!uni|use|usu|euro|one\b|once)[aeiou]|8|11(?!\d)|18(?!\d)|hour|honest|heir", re.I)
 _SUFFIX_PARTS: Final = frozenset("s t re ve ll d m".split())
 
@@ -101,7 +102,7 @@ def fill_slots(slotted: str, table: SlotTable) -> FilledText:
     """
     writer = _Writer()
     for part in slotted.split():
-        if not _SLOT.fullmatch(part):
+        if not SLOT.fullmatch(part):
             writer.add_word(part)
             continue
         slot = table.find(part)
@@ -214,12 +215,12 @@ def _shorten(slot: Slot) -> list[str]:
 
 def _ensure_no_names(slotted: str) -> None:
     starts_sentence = True
-    for match in re.finditer(rf"{_SLOT.pattern}|{WORD.pattern}|[.!?:]", slotted):
+    for match in re.finditer(rf"{SLOT.pattern}|{WORD.pattern}|[.!?:]", slotted):
         word = match[0]
         if word in (".", "!", "?", ":"):
             starts_sentence = True
             continue
-        if _SLOT.fullmatch(word):
+        if SLOT.fullmatch(word):
             starts_sentence = False
             continue
         is_capitalised = word != word.lower() and word not in ("I", "I'd", "I'll", "I've")
