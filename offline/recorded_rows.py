@@ -97,7 +97,8 @@ def _build_pair(row: RecordedRow, prompt: Prompt) -> TrainingPair | str:
     if not used and prompt.history and not row.event.user.preferences and _SPEAKS_OF_USER.search(slotted):
         # Such as 'a turn away from your thrillers': no plan shows the whole history, so none could ask for this text.
         return "history_without_title"
-    source = prompt.render(Plan(classify_style(slotted), used))
+    style = classify_style(slotted, prompt.render_body(used))
+    source = prompt.render(Plan(style, used))
     return TrainingPair(row.kind, source, slotted, _slot_rejected(row, prompt))
 
 

@@ -1,8 +1,8 @@
 """A BART student whose weights start from a MiniLM sentence encoder (Rothe et al. 2020, arXiv 1907.12461).
 
 A BERT encoder layer and a BART encoder layer have the same structure, so the encoder is copied as it is. The decoder's
-layers are copies of MiniLM's layers 1, 3 and 5, and its cross-attention starts as a copy of their self-attention. From
-a random start a student of this size learns one sentence for every input (models/EXPERIMENTS.md).
+layers are copies of some of MiniLM's layers, evenly spread, and its cross-attention starts as a copy of their
+self-attention. From a random start a student of this size learns one sentence for every input (models/EXPERIMENTS.md).
 """
 
 from pathlib import Path
@@ -27,26 +27,27 @@ _PROJECTIONS: Final = {
     "fc2": "output.dense",
     "final_layer_norm": "output.LayerNorm",
 }
-DECODER_SOURCES: Final = (1, 3, 5)
+ENCODER_LAYERS: Final = 6
 
 
 def build_student(
-    encoder_path: Path, teacher_vocabulary: list[str], tokenizer: Tokenizer
+    encoder_path: Path, teacher_vocabulary: list[str], tokenizer: Tokenizer, decoder_layers: int
 ) -> BartForConditionalGeneration:
-    """Build the student, 6 encoder and 3 decoder layers of width 384, from a MiniLM checkpoint.
+    """Build the student, 6 encoder layers and up to 6 decoder layers of width 384, from a MiniLM checkpoint.
 
     Args:
         encoder_path: `model.safetensors` of a 6-layer, 384-wide BERT encoder.
         teacher_vocabulary: that encoder's word pieces, in order of their ids.
         tokenizer: the student's tokenizer; pieces that the teacher lacks start as the mean of all embeddings.
+        decoder_layers: how many of MiniLM's layers the decoder starts from.
     """
     weights = {name.removeprefix("bert."): tensor for name, tensor in load_file(encoder_path).items()}
-    student = BartForConditionalGeneration(_build_config(tokenizer))
+    student = BartForConditionalGeneration(_build_config(tokenizer, decoder_layers))
     state = student.state_dict()
     _copy_embeddings(weights, teacher_vocabulary, tokenizer, state)
-    for layer in range(6):
+    for layer in range(ENCODER_LAYERS):
         _copy_layer(weights, layer, state, f"model.encoder.layers.{layer}")
-    for layer, source in enumerate(DECODER_SOURCES):
+    for layer, source in enumerate(choose_sources(decoder_layers)):
         _copy_layer(weights, source, state, f"model.decoder.layers.{layer}")
         _copy_layer(weights, source, state, f"model.decoder.layers.{layer}", cross_attention=True)
     student.load_state_dict(state)
@@ -58,12 +59,17 @@ def build_student(
     return student
 
 
-def _build_config(tokenizer: Tokenizer) -> BartConfig:
+def choose_sources(decoder_layers: int) -> list[int]:
+    """Choose the encoder layers that the decoder's layers start from, the last of them always."""
+    return [round((layer + 1) * ENCODER_LAYERS / decoder_layers) - 1 for layer in range(decoder_layers)]
+
+
+def _build_config(tokenizer: Tokenizer, decoder_layers: int) -> BartConfig:
     config = BartConfig(
         vocab_size=tokenizer.get_vocab_size(),
         d_model=384,
-        encoder_layers=6,
-        decoder_layers=len(DECODER_SOURCES),
+        encoder_layers=ENCODER_LAYERS,
+        decoder_layers=decoder_layers,
         encoder_attention_heads=12,
         decoder_attention_heads=12,
         encoder_ffn_dim=1536,

@@ -12,7 +12,9 @@ from offline.selection.options import SelectOptions
 from offline.selection.scores import score_text
 from stream_app.core.events import RankingEvent
 from stream_app.core.faithfulness import check_faithfulness
-from stream_app.core.vocabulary import find_strange_words
+from stream_app.core.misplaced_facts import find_unrelated_reasons
+from stream_app.core.pipeline import judge_slotted
+from stream_app.core.prompt import build_prompt
 
 _LIST_MARKER: Final = re.compile(r"(?:\A|\n)\s*(?:[-*•]|\d+[.)])\s|\*\*|\A#")
 _ECHO: Final = re.compile(
@@ -47,8 +49,6 @@ class CandidateChecker:
         """
         measures = self._measurer.measure(text)
         reasons = [violation.rule for violation in check_faithfulness(text, self._event, 0).violations]
-        if self._options.check_vocabulary:
-            reasons += [rule for rule, _ in find_strange_words(text, self._event, 0, ())]
         reasons += self._check_form(text, measures)
         reasons += self._check_content(measures)
         slotted = None
@@ -60,9 +60,16 @@ class CandidateChecker:
 
     def _extract_slots(self, text: str) -> tuple[str | None, list[str]]:
         pairs, counts = build_pairs(iter([RecordedRow(self._kind, self._event, text)]))
-        if pairs:
-            return pairs[0].target, []
-        return None, list(counts) if self._options.require_slots else []
+        if not pairs:
+            return None, list(counts) if self._options.require_slots else []
+        slotted = pairs[0].target
+        if not self._options.judge_as_student:
+            return slotted, []
+        filled, verdict = judge_slotted(slotted, build_prompt(self._event, 0), self._event, 0)
+        reasons = [violation.rule for violation in verdict.violations]
+        if filled and any(find_unrelated_reasons(filled.text, self._event, 0, filled.evidence)):
+            reasons.append("unrelated_reason")
+        return slotted, reasons
 
     def _check_form(self, text: str, measures: Measures) -> Iterator[str]:
         if _LIST_MARKER.search(text):

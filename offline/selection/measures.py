@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from offline.selection.content_words import (
+from offline.content_words import (
     list_all_values,
     list_content_stems,
     list_item_texts,

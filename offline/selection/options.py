@@ -35,8 +35,8 @@ class SelectOptions(BaseModel):
     """Turn down texts that tell nothing of the item but its title, although more is known."""
     require_slots: bool = True
     """Turn down texts without a slotted form, which no student could learn to write: 11 % of otherwise good ones."""
-    check_vocabulary: bool = False
-    """Also apply the worker's check of a student's words: 2 % of good texts of a large model fail it."""
+    judge_as_student: bool = False
+    """Also apply what the worker asks of a student's texts only: a tenth of a large model's good texts fail it."""
     max_copied_words: Annotated[int, Field(ge=3)] = 15
     """A longer run of words from one text of the event is a copy, not an explanation."""
     max_skeleton_copies: Annotated[int, Field(ge=1)] = 3

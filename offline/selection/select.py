@@ -1,6 +1,10 @@
 """The select step: of each row's candidates the best one that passes, with a report of all that did not."""
 
+import multiprocessing
+import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +20,9 @@ from offline.selection.rows import RejectedText, SelectedRow
 from offline.steps import StepContext
 
 SPLITS: Final = ("train", "dev")
+MANY_ROWS: Final = 2_000
+"""Below it, starting processes takes longer than they save."""
+ROWS_AT_ONCE: Final = 64
 
 
 def select(options: SelectOptions, context: StepContext) -> None:
@@ -37,7 +44,7 @@ def select(options: SelectOptions, context: StepContext) -> None:
 def _select_split(split: str, options: SelectOptions, context: StepContext) -> SplitReport:
     path = context.inputs["label"] / f"{split}.jsonl"
     # Candidates of all rows are held at once, events are not: they are read a second time.
-    judged = [check_row(row, options) for row in context.track(load_labelled(path), f"check {split}")]
+    judged = list(context.track(_check_rows(path, options), f"check {split}"))
     if options.language_model is not None:
         judged = judge_fluency(judged, options.language_model, context, split)
     tally = SplitTally(context.seed)
@@ -46,6 +53,19 @@ def _select_split(split: str, options: SelectOptions, context: StepContext) -> S
     report = tally.build_report()
     _count(split, report, context)
     return report
+
+
+def _check_rows(path: Path, options: SelectOptions) -> Iterator[list[Candidate]]:
+    """Check all rows, in order; many of them in a process for each core."""
+    check = partial(check_row, options=options)
+    with path.open("rb") as lines:
+        is_long = any(number >= MANY_ROWS for number, _ in enumerate(lines))
+    if not is_long:
+        yield from map(check, load_labelled(path))
+        return
+    # Spawned: a fork of a process that has run PyTorch may hang.
+    with ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn")) as processes:
+        yield from processes.map(check, load_labelled(path), chunksize=ROWS_AT_ONCE)
 
 
 def check_row(row: LabelledRow, options: SelectOptions) -> list[Candidate]:

@@ -40,4 +40,10 @@ def select_candidates(event: RankingEvent, item_index: int) -> list[Candidate]:
     return (liked or unrated)[:MAX_CANDIDATES]
 
 
+def find_related(candidates: list[Candidate]) -> list[bool]:
+    """Say which may be named as a reason: those that share something, or else those of which nothing is known."""
+    shares = [candidate.shared > 0 for candidate in candidates]
+    return shares if any(shares) else [not candidate.item.attributes for candidate in candidates]
+
+
 _RANK: Final = {liking: rank for rank, liking in enumerate(Liking)}

@@ -28,8 +28,24 @@ CATEGORY_ATTRIBUTES: Final = frozenset(
 @cache
 def load_common_words() -> frozenset[str]:
     """Load the words that the training texts write in lower case, read once from the package."""
-    text = resources.files("stream_app.core").joinpath("common_words.txt").read_text(encoding="utf-8")
+    return load_words("common_words.txt")
+
+
+@cache
+def load_connecting_words() -> frozenset[str]:
+    """Load words that join facts without stating one, from what recorded explanations say beyond their events."""
+    return FUNCTION_WORDS | load_words("connecting_words.txt")
+
+
+def load_words(name: str) -> frozenset[str]:
+    """Load a list of words of the package."""
+    text = resources.files("stream_app.core").joinpath(name).read_text(encoding="utf-8")
     return frozenset(text.split())
+
+
+def is_connecting(word: str) -> bool:
+    """Say whether a word in lower case states nothing: 'another', 'which', 'offers'."""
+    return word in load_connecting_words()
 
 
 def is_common(word: str) -> bool:

@@ -20,10 +20,11 @@ from stream_app.core.events import (
 )
 from stream_app.core.faithfulness import Verdict, Violation, check_faithfulness
 from stream_app.core.generation import Draft, TextGenerator, generate_each
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
-from stream_app.core.vocabulary import find_strange_words
+from stream_app.core.vocabulary import find_added_words, find_strange_words
 
 MAX_ATTEMPTS: Final = 5
 """How many plans are tried before the template answers; each retry costs one more generation of that item only."""
@@ -31,7 +32,7 @@ GENERATION_FAILED: Final = "generation_failed"
 UNKNOWN_SLOT: Final = "unknown_slot"
 """Names of what can be wrong with a text before there is one to check."""
 MAX_UNSURE: Final = 4
-"""After so many texts that the gate let through and the model was unsure of, the best of them is taken."""
+"""After so many texts that the gate let through and another attempt may better, the best of them is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,11 @@ class _Task:
     item_index: int
     prompt: Prompt
     accepted: WrittenText | None = None
-    log_probability: float = -math.inf
-    """Of the accepted text, for the model."""
+    merit: tuple[bool, bool, float] = (False, False, -math.inf)
+    """Of the accepted text: whether what it says of the user meets something of the item, whether each word that states
+    something stands in the event, and how likely the model finds it."""
     unsure: int = 0
-    """Texts that the gate let through and the model was not sure of."""
+    """Texts that the gate let through and that another attempt may better."""
     is_settled: bool = False
     template_reason: str = ""
     violations: Counter[str] = field(default_factory=Counter)
@@ -136,11 +138,12 @@ def judge_slotted(
 
 
 def judge_text(filled: FilledText, event: RankingEvent, item_index: int) -> Verdict:
-    """Judge a text of the model: the gate, and before it the words that only a model gets wrong."""
-    strange = find_strange_words(filled.text, event, item_index, filled.evidence)
-    violations = tuple(Violation(rule, word) for rule, word in strange)
+    """Judge a text of the model: the gate, and before it what only a model gets wrong."""
+    about = (filled.text, event, item_index, filled.evidence)
+    violations = [Violation(rule, word) for rule, word in find_strange_words(*about)]
+    violations += [Violation("misplaced_fact", word) for word in find_misplaced_facts(*about)]
     if violations:
-        return Verdict(violations, ())
+        return Verdict(tuple(violations), ())
     return check_faithfulness(filled.text, event, item_index, filled.evidence)
 
 
@@ -165,7 +168,11 @@ def _judge(task: _Task, draft: Draft | None) -> None:
     if filled is None or verdict.violations:
         task.template_reason = verdict.violations[0].rule
         return
-    if draft.log_probability > task.log_probability:
-        task.accepted, task.log_probability = WrittenText(filled.text, verdict.evidence), draft.log_probability
-    task.unsure += not draft.is_sure
-    task.is_settled = draft.is_sure or task.unsure >= MAX_UNSURE
+    about = (filled.text, task.event, task.item_index, filled.evidence)
+    is_related, is_plain = not any(find_unrelated_reasons(*about)), not any(find_added_words(*about))
+    merit = (is_related, is_plain, draft.log_probability)
+    if merit > task.merit:
+        task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
+    is_sure = is_related and is_plain and draft.is_sure
+    task.unsure += not is_sure
+    task.is_settled = is_sure or task.unsure >= MAX_UNSURE

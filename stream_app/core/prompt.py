@@ -2,8 +2,8 @@
 
 The prompt is one line of marked fields, about 60 tokens:
 
-    <by-item> <long> <item> <t> Heat ; genre crime , <same> thriller ; director <n1> Michael Mann ; year <y1> 1995
-    <about> ... <pref> ... <love> <h1> Fargo ; genre <same> thriller , comedy <like> <h2> ...
+    <by-item> <long> <plain> <item> <t> Heat ; genre crime , <same> thriller ; director <n1> Michael Mann ;
+    year <y1> 1995 <about> ... <pref> ... <love> <h1> Fargo ; genre <same> thriller , comedy <like> <h2> ...
 
 Which items of the history it shows is planned, one or two for each text: the student uses what it is shown, and cannot
 mix up what it does not see. `<same>` marks a value that the item shares with them, so that the student need not find
@@ -19,7 +19,7 @@ from typing import Final
 import orjson
 
 from stream_app.core.events import RankingEvent
-from stream_app.core.history import Candidate, select_candidates
+from stream_app.core.history import Candidate, find_related, select_candidates
 from stream_app.core.names import Mention, clean_text, find_mentions, find_shown_title, find_value_mentions
 from stream_app.core.shared_facts import compute_fact, escape_pointer, list_facts, list_values
 from stream_app.core.shown_items import ShownItem, ShownValue
@@ -34,9 +34,9 @@ from stream_app.core.slots import (
     Slot,
     SlotTable,
 )
-from stream_app.core.styles import Length, Opening, Plan, Style, choose_history, order_styles
+from stream_app.core.styles import Length, Manner, Opening, Plan, Style, choose_history, order_styles
 
-PROMPT_VERSION: Final = 2
+PROMPT_VERSION: Final = 3
 MAX_ATTRIBUTES_SHOWN: Final = 12
 MAX_VALUES_SHOWN: Final = 8
 MAX_HISTORY_VALUES_SHOWN: Final = 6
@@ -46,7 +46,7 @@ MAX_TITLE_WORDS: Final = 16
 
 
 FIELD_TOKENS: Final = ("<item>", "<about>", "<pref>", "<same>", *Liking)
-PROMPT_TOKENS: Final = (*Opening, *Length, *FIELD_TOKENS, *SLOT_TOKENS)
+PROMPT_TOKENS: Final = (*Opening, *Length, *Manner, *FIELD_TOKENS, *SLOT_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Prompt:
 
     def render(self, plan: Plan) -> str:
         """Render the whole prompt for one plan."""
-        return f"{plan.style.opening} {plan.style.length} {self.render_body(plan.history)}"
+        return " ".join((*plan.style.words, self.render_body(plan.history)))
 
     def render_body(self, tokens: Collection[str]) -> str:
         """Render the item, the texts, and those items of the history whose slot tokens are given."""
@@ -196,7 +196,8 @@ class _PromptBuilder:
         return ShownItem(token, f"{entry.liking} {token} {_shorten(clean_text(title), MAX_TITLE_WORDS)}", tuple(shown))
 
     def _order_plans(self, table: SlotTable, has_preferences: bool, candidates: list[Candidate]) -> tuple[Plan, ...]:
-        is_liking = any(entry.liking in (Liking.LOVED, Liking.LIKED) for entry in candidates)
+        related = find_related(candidates)
+        is_liking = any(related) and candidates[0].liking in (Liking.LOVED, Liking.LIKED)
         knows_user = is_liking or has_preferences
         own = f"/items/{self._index}/"
         has_name = any(slot.token in NAME_SLOTS and slot.pointer.startswith(own) for slot in table.slots)
@@ -211,12 +212,11 @@ class _PromptBuilder:
         }
         key = orjson.dumps([self._event.event_id, self._item.item_id])
         styles = order_styles([opening for opening, is_suitable in suitable.items() if is_suitable], key)
-        shared = [entry.shared for entry in candidates]
-        return tuple(Plan(style, self._choose_history(style, key, shared, has_preferences)) for style in styles)
+        return tuple(Plan(style, self._choose_history(style, key, related, has_preferences)) for style in styles)
 
     @staticmethod
-    def _choose_history(style: Style, key: bytes, shared: list[int], has_preferences: bool) -> tuple[str, ...]:
-        chosen = choose_history(style, key, shared, has_preferences=has_preferences)
+    def _choose_history(style: Style, key: bytes, related: list[bool], has_preferences: bool) -> tuple[str, ...]:
+        chosen = choose_history(style, key, related, has_preferences=has_preferences)
         return tuple(HISTORY_SLOTS[index] for index in chosen)
 
 

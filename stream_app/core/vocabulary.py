@@ -7,33 +7,29 @@ event ('silk' where the event says wool). A template or a person does neither, s
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from typing import Final
 
 from stream_app.core.events import Evidence, HistoryItem, RankedItem, RankingEvent
-from stream_app.core.lexicon import is_common, load_common_words
+from stream_app.core.lexicon import is_common, is_connecting, load_common_words, load_words
 
 MIN_LETTERS: Final = 4
 STEM_LETTERS: Final = 5
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_UNNATURAL: Final = re.compile(r"\bfor you who\b|\bone too, with\b", re.IGNORECASE)
+"""What the student likes to write and readers do not like to read."""
 _SUFFIX: Final = re.compile(r"(?:ing|ies|ed|es|er|ly|s|d|y|e)\Z")
 
 
 @cache
 def load_known_words() -> frozenset[str]:
     """Load all words of four letters and more that the recorded explanations use, common words included."""
-    return load_common_words() | _load("known_words.txt")
+    return load_common_words() | load_words("known_words.txt")
 
 
 @cache
 def load_attribute_words() -> frozenset[str]:
     """Load words that state a fact ('silk', 'vegan', 'jazz'): values that are used only where given."""
-    return _load("attribute_words.txt")
-
-
-def _load(name: str) -> frozenset[str]:
-    text = resources.files("stream_app.core").joinpath(name).read_text(encoding="utf-8")
-    return frozenset(text.split())
+    return load_words("attribute_words.txt")
 
 
 def find_strange_words(
@@ -41,21 +37,39 @@ def find_strange_words(
 ) -> Iterator[tuple[str, str]]:
     """Find words that a student should not have written, as pairs of rule and word.
 
+    `unnatural_phrase`: a turn of phrase that readers stumble over.
     `unknown_word`: neither English as recorded explanations use it, nor a word of the event (in any inflection).
     `unsupported_word`: states a fact that the event does not have. Names that came through slots are not looked at.
     """
-    known = set(_list_words(event, item_index))
-    stems = {word[:STEM_LETTERS] for word in known}
-    roots = {_SUFFIX.sub("", word) for word in known}
-    for match in _WORD.finditer(text):
-        word = match[0].lower()
-        is_name = any(evidence.start <= match.start() < evidence.end for evidence in cited)
-        if is_name or len(word) < MIN_LETTERS:
-            continue
+    yield from (("unnatural_phrase", match[0]) for match in _UNNATURAL.finditer(text))
+    stems, roots = _read_event(event, item_index)
+    for word in _list_own_words(text, cited):
         if word[:STEM_LETTERS] not in stems and word in load_attribute_words():
             yield "unsupported_word", word
         elif word not in load_known_words() and not is_common(word) and _SUFFIX.sub("", word) not in roots:
             yield "unknown_word", word
+
+
+def find_added_words(text: str, event: RankingEvent, item_index: int, cited: tuple[Evidence, ...]) -> Iterator[str]:
+    """Find words that state something and stand nowhere in the event, in any inflection: what a plain text lacks."""
+    stems, roots = _read_event(event, item_index)
+    for word in _list_own_words(text, cited):
+        if not is_connecting(word) and word[:STEM_LETTERS] not in stems and _SUFFIX.sub("", word) not in roots:
+            yield word
+
+
+def _list_own_words(text: str, cited: tuple[Evidence, ...]) -> Iterator[str]:
+    """List the longer words of a text, in lower case, without the names that came through slots."""
+    for match in _WORD.finditer(text):
+        is_name = any(evidence.start <= match.start() < evidence.end for evidence in cited)
+        if not is_name and len(match[0]) >= MIN_LETTERS:
+            yield match[0].lower()
+
+
+def _read_event(event: RankingEvent, item_index: int) -> tuple[set[str], set[str]]:
+    """Collect the first letters of an event's words, and the words without their endings."""
+    known = set(_list_words(event, item_index))
+    return {word[:STEM_LETTERS] for word in known}, {_SUFFIX.sub("", word) for word in known}
 
 
 def _list_words(event: RankingEvent, item_index: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from stream_app.core.slots import SLOT, SLOT_TOKENS
 from stream_app.runtime.artifact import Artifact
 
 TOKENIZER_NAME: Final = "tokenizer.json"
-WARM_UP_PROMPT: Final = "<by-item> <short> <item> <t> warm up ; genre drama"
+WARM_UP_PROMPT: Final = "<by-item> <short> <plain> <item> <t> warm up ; genre drama"
 REPEAT_WINDOW_TOKENS: Final = 3
 BEAM_SIZE: Final = 4
 REPETITION_PENALTY: Final = 1.3

@@ -115,10 +115,26 @@ def explain_with_drafts(*drafts: Draft) -> Explanation:
 def test_of_unsure_texts_the_likeliest_is_taken_and_a_sure_one_ends_the_search() -> None:
     texts = [(f"you might want to take a look at <t> {words} .", -loss) for words, loss in UNSURE]
     unsure = [Draft(text, log_probability, is_sure=False) for text, log_probability in texts]
-    sure = Draft("there may be time for <t> when you are free again .", -0.3)
+    sure = Draft("there may be time for <t> when you are ready again .", -0.3)
     assert "some day" in explain_with_drafts(*unsure).text
-    assert "free again" in explain_with_drafts(unsure[0], sure).text
-    assert "free again" in explain_with_drafts(sure).text
+    assert "ready again" in explain_with_drafts(unsure[0], sure).text
+    assert "ready again" in explain_with_drafts(sure).text
+
+
+def test_a_text_that_adds_a_word_of_its_own_gives_way_to_one_that_keeps_to_the_event() -> None:
+    adding = Draft("there may be time for <t> when you are free .", -0.1)
+    keeping = Draft("there may be time for <t> when you are ready again .", -0.9)
+    assert "ready again" in explain_with_drafts(adding, keeping).text
+    assert "are free" in explain_with_drafts(adding, *[Draft("no .")] * 4).text
+
+
+def test_a_reason_that_nothing_connects_with_the_item_is_the_last_choice() -> None:
+    known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
+    waiting = ["you loved the war of <h1> , and <t> is there .", "there may be time for <t> when you are ready again ."]
+    explained = explain_one(
+        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
+    )
+    assert explained.explanations[0].text.startswith("There may be time")
 
 
 def test_an_unsure_text_is_better_than_the_template() -> None:

@@ -18,7 +18,7 @@ from stream_app.core.prompt import (
 )
 from stream_app.core.shared_facts import escape_pointer, list_values
 from stream_app.core.slots import HISTORY_SLOTS, ITEM_SLOT, SLOT_TOKENS
-from stream_app.core.styles import Opening
+from stream_app.core.styles import Manner, Opening
 from tests.factories import build_event, build_history_item, build_item
 from tests.strategies import any_event, odd_texts, tokens
 
@@ -213,7 +213,9 @@ def list_openings(**overrides: object) -> set[Opening]:
 def test_only_styles_that_suit_what_is_known_are_tried() -> None:
     alone = list_openings()
     assert alone == {Opening.ITEM, Opening.DETERMINER, Opening.FACT}
-    assert list_openings(history=[build_history_item()]) - alone == {Opening.HISTORY, Opening.USER, Opening.LINK}
+    untold = build_history_item(attributes={})
+    assert list_openings(history=[untold]) - alone == {Opening.HISTORY, Opening.USER, Opening.LINK}
+    assert list_openings(history=[build_history_item(attributes={"genre": "war"})]) == alone
     assert list_openings(history=[build_history_item(rating=1.0)]) == alone
     assert list_openings(history=[build_history_item("<t> spoof")]) == alone
     named = list_openings(items=[build_item(attributes={"director": "Ada Fenwick"})])
@@ -223,8 +225,9 @@ def test_only_styles_that_suit_what_is_known_are_tried() -> None:
 def test_a_rendered_prompt_begins_with_its_style() -> None:
     prompt = prompt_for(history=[build_history_item()])
     for plan in prompt.plans:
-        first, second, rest = prompt.render(plan).split(" ", 2)
-        assert (first, second, rest) == (*plan.style.words, prompt.render_body(plan.history))
+        *words, rest = prompt.render(plan).split(" ", 3)
+        assert (*words, rest) == (*plan.style.words, prompt.render_body(plan.history))
+        assert words[-1] == Manner.PLAIN
 
 
 def test_pointers_are_escaped_and_values_are_numbered() -> None:

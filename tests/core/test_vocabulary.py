@@ -3,7 +3,7 @@
 import pytest
 
 from stream_app.core.events import Evidence
-from stream_app.core.vocabulary import find_strange_words
+from stream_app.core.vocabulary import find_added_words, find_strange_words
 from tests.factories import build_event, build_item
 
 
@@ -24,6 +24,7 @@ def _find(text: str, cited: tuple[Evidence, ...] = ()) -> list[tuple[str, str]]:
         ("A scarf that asks permison of you.", [("unknown_word", "permison")]),
         ("A scarf for which permissions are asked and given.", []),
         ("A gossamerish weave for galvanised rooftop days.", []),
+        ("A wool scarf for you who like the roof.", [("unnatural_phrase", "for you who")]),
     ],
 )
 def test_words_are_known_or_of_the_event(text: str, expected: list[tuple[str, str]]) -> None:
@@ -35,3 +36,13 @@ def test_names_that_came_through_slots_are_not_looked_at() -> None:
     cited = Evidence(start=0, end=8, pointer="/items/0/title", field_start=0, field_end=8)
     assert _find(text, (cited,)) == []
     assert _find(text) == [("unknown_word", "wyrdbjorn")]
+
+
+def test_added_words_are_those_that_state_something_the_event_does_not() -> None:
+    item = build_item("Scarf", attributes={"material": "wool"}, summary="Photographs of a rooftop.")
+    event = build_event(items=[item])
+    text = "Another woolly scarf for someone who photographed rooftops in summer, by Skerry."
+    assert list(find_added_words(text, event, 0, ())) == ["summer", "skerry"]
+    at = text.index("Skerry")
+    cited = Evidence(start=at, end=at + 6, pointer="/items/0/title", field_start=0, field_end=6)
+    assert list(find_added_words(text, event, 0, (cited,))) == ["summer"]

@@ -25,7 +25,7 @@ def parse_row(**overrides: Any) -> RecordedRow:
 def test_names_and_titles_are_slots_on_both_sides() -> None:
     (pair,), counts = build_pairs([parse_row(explanation=TEXT)])
     assert pair.target == "<t> is a crime by <n1> , and so is <h1> , which you loved ."
-    assert pair.source.startswith("<by-item> <short> <item> <t> Harbour Lights")
+    assert pair.source.startswith("<by-item> <short> <plain> <item> <t> Harbour Lights")
     assert "<n1> Ada Lund" in pair.source
     assert "<h1> Hollow Lantern" in pair.source
     assert counts == {"kept": 1}

@@ -101,4 +101,4 @@ def test_a_text_without_a_slotted_form_is_turned_down_unless_it_is_allowed() -> 
 def test_the_check_of_words_is_optional() -> None:
     text = GOOD.replace("crime drama", "crime drama of permison")
     assert "unknown_word" not in check(text)
-    assert "unknown_word" in check(text, check_vocabulary=True)
+    assert "unknown_word" in check(text, judge_as_student=True)

@@ -90,6 +90,15 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+def test_processes_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [build_row([BAD, PLAIN, GOOD]), build_row([BAD]), build_row([GOOD])]
+    run_select(tmp_path, rows, [], {}, "alone")
+    monkeypatch.setattr("offline.selection.select.MANY_ROWS", 2)
+    run_select(tmp_path, rows, [], {}, "shared")
+    for name in ("train.jsonl", "report.json"):
+        assert (tmp_path / "shared" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
 def test_a_line_that_is_no_labelled_row_is_named(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"train\.jsonl, line 2"):
         run_select(tmp_path, [build_row([GOOD]), {"kind": "film"}], [], {})

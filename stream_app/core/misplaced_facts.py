@@ -1,0 +1,144 @@
+"""Facts and wishes that a text puts in the wrong place: 'A sauna made Elm House a stay that you loved'.
+
+Only a student mixes up what it has just read; a person or a template does not. So this looks at the student's texts, by
+words. A clause about an item of the history, or a sentence that compares the item with it, may say only what the event
+says of that item too; and what a text repeats of the user has to meet something of the item.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from stream_app.core.events import Attributes, Evidence, HistoryItem, RankingEvent
+from stream_app.core.lexicon import FUNCTION_WORDS, is_connecting
+from stream_app.core.vocabulary import MIN_LETTERS, STEM_LETTERS
+
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_TITLE: Final = re.compile(r"/user/history/(\d+)/title")
+_CLAUSE_END: Final = re.compile(r"[,;:.!?](?=\s|$)|\band (?=(?:here|this|it|its|now|you|the same|both)\b)")
+_SENTENCE_END: Final = re.compile(r"[;.!?](?=\s|$)")
+_COMPARISON: Final = re.compile(r"\b(?:[Ll]ike|[Aa]nother|as was|as were|one too|the same)\b")
+_SAID_OF_ANY: Final = FUNCTION_WORDS | frozenset(
+    "film films movie book books novel game games album record podcast series show recipe dish restaurant place hotel "
+    "stay course class event concert article piece story stories app brand maker about like made make over down turn "
+    "mark something".split()
+)
+"""Words that a sentence about any item may have."""
+Span = tuple[int, int]
+
+
+def find_misplaced_facts(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> Iterator[str]:
+    """Find words that state a fact of the explained item, said of an item of the history that lacks it.
+
+    Args:
+        text: the readable text.
+        event: the ranking event.
+        item_index: which of the event's items the text is about.
+        cited: the spans of names in the text, from its slots.
+    """
+    yield from dict.fromkeys(_Reader(text, event, item_index, cited).find_misplaced())
+
+
+def find_unrelated_reasons(
+    text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]
+) -> Iterator[str]:
+    """Find a wish, or items of the history, that nothing in the text connects with the explained item.
+
+    Args:
+        text: the readable text.
+        event: the ranking event.
+        item_index: which of the event's items the text is about.
+        cited: the spans of names in the text, from its slots.
+    """
+    yield from _Reader(text, event, item_index, cited).find_unrelated()
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    start: int
+    text: str
+    stems: frozenset[str]
+    is_name: bool
+
+
+class _Reader:
+    def __init__(self, text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> None:
+        item = event.items[item_index]
+        self._text = text
+        self._own = _stem_all([*_list_values(item.attributes), item.summary or ""])
+        self._own_with_title = self._own | _stem_all([item.title])
+        self._wishes = _stem_all(event.user.preferences)
+        self._names = [(span.start, span.end) for span in cited]
+        self._entries: dict[Span, HistoryItem] = {
+            (span.start, span.end): event.user.history[int(match[1])]
+            for span in cited
+            if (match := _TITLE.fullmatch(span.pointer))
+        }
+        self._words = [
+            _Word(match.start(), match[0], _stem_all([match[0]]), self._is_in_name(match.start()))
+            for match in _WORD.finditer(text)
+        ]
+        own_values = f"/items/{item_index}/attributes/"
+        self._values = {
+            (span.start, span.end): text[span.start : span.end] for span in cited if span.pointer.startswith(own_values)
+        }
+
+    def find_misplaced(self) -> Iterator[str]:
+        for end, is_comparison in ((_CLAUSE_END, False), (_SENTENCE_END, True)):
+            for start, stop in self._cut(end):
+                entries = [entry for (at, _), entry in self._entries.items() if start <= at < stop]
+                if entries and (not is_comparison or _COMPARISON.search(self._text, start, stop)):
+                    yield from self._find_foreign(start, stop, entries, has_names=not is_comparison)
+
+    def _find_foreign(self, start: int, stop: int, entries: list[HistoryItem], *, has_names: bool) -> Iterator[str]:
+        allowed = self._wishes.union(*(_stem_entry(entry) for entry in entries))
+        for word in self._words:
+            is_own = word.stems and word.stems <= self._own and not word.is_name
+            if start <= word.start < stop and is_own and not word.stems & allowed:
+                yield word.text
+        if has_names:
+            known = {value for entry in entries for value in _list_values(entry.attributes)}
+            yield from (
+                name
+                for (at, _), name in self._values.items()
+                if start <= at < stop and not any(name in value for value in known)
+            )
+
+    def find_unrelated(self) -> Iterator[str]:
+        stated = [word for word in self._words if not word.is_name and not is_connecting(word.text.lower())]
+        wishes = [word for word in stated if word.stems & self._wishes]
+        if wishes and not any(word.stems & self._own_with_title for word in wishes) and not self._entries:
+            yield wishes[0].text
+        said = frozenset[str]().union(*(word.stems for word in stated))
+        for span, entry in self._entries.items():
+            theirs = _stem_entry(entry)
+            known = list(_list_values(entry.attributes))
+            names = {name for name in self._values.values() if any(name in value for value in known)}
+            if known and not (said & theirs & self._own or names or re.search(r"\bsame\b", self._text)):
+                yield self._text[slice(*span)]
+
+    def _cut(self, end: re.Pattern[str]) -> Iterator[Span]:
+        start = 0
+        for match in end.finditer(self._text):
+            if not self._is_in_name(match.start()):
+                yield start, match.start()
+                start = match.end()
+        yield start, len(self._text)
+
+    def _is_in_name(self, position: int) -> bool:
+        return any(start <= position < stop for start, stop in self._names)
+
+
+def _stem_entry(entry: HistoryItem) -> frozenset[str]:
+    return _stem_all([entry.title, *entry.attributes, *_list_values(entry.attributes)])
+
+
+def _list_values(attributes: Attributes) -> Iterator[str]:
+    for values in attributes.values():
+        yield from [values] if isinstance(values, str) else values
+
+
+def _stem_all(texts: Iterable[str]) -> frozenset[str]:
+    words = (match[0].lower() for text in texts for match in _WORD.finditer(text))
+    return frozenset(word[:STEM_LETTERS] for word in words if len(word) >= MIN_LETTERS and word not in _SAID_OF_ANY)
