@@ -10,6 +10,7 @@ from stream_app.core.generation import Draft
 from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.kafka.worker import run_worker
 from stream_app.settings import load_settings
+from tests.fakes import ACCEPTED_TEXT
 
 DELAY_VARIABLE = "FAKE_WORKER_DELAY_SECONDS"
 
@@ -28,7 +29,7 @@ class FakeGenerator:
         if prompts and self._is_warm:
             time.sleep(self._delay_seconds)
         self._is_warm = True
-        return [Draft("because you loved <h1> , you may well enjoy <t> too .") for _ in prompts]
+        return [Draft(ACCEPTED_TEXT) for _ in prompts]
 
 
 if __name__ == "__main__":
