@@ -178,6 +178,9 @@ def find_wrong_likings(text: str, event: Json) -> list[str]:
 
 def drop_next_clause(titles: str) -> str:
     """Drop what begins a new clause: in 'you loved A, and B is funny' the comma ends the list, unless A is a list."""
+    head, comma, last = titles.rpartition(", ")
+    if comma and not last.startswith("and ") and "0" in re.findall(TITLE, last):
+        return head  # 'If you loved A, B is funny': nobody says what was liked of the item that is recommended.
     head, comma, last = titles.rpartition(", and ")
     if comma and (len(re.findall(TITLE, head)) == 1 or "0" in re.findall(TITLE, last)):
         return head
