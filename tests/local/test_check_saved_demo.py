@@ -46,6 +46,7 @@ EVENT: dict[str, Any] = {
 }
 GOOD_TEXTS = [
     "Because you loved Harbour Lights, try Glass Orchard, a drama and mystery from 1995.",
+    "If you loved Harbour Lights, Glass Orchard from 1995 is another drama.",
     "You liked Tin Moon, and Glass Orchard by Ida Noor adds a mystery to its drama.",
     "Ida Noor's Glass Orchard is a 1990s drama, unlike Slow Parade, which you disliked.",
     "If drama is what you enjoyed in Harbour Lights and The Return, Glass Orchard has more of it.",
