@@ -9,7 +9,7 @@ from nltk.stem.porter import PorterStemmer
 
 from stream_app.core.events import Attributes, RankedItem, RankingEvent, User
 from stream_app.core.lexicon import is_connecting
-from stream_app.core.shared_facts import list_values
+from stream_app.core.shared_facts import list_all_values
 
 MIN_LETTERS: Final = 4
 STEM_LETTERS: Final = 5
@@ -53,11 +53,6 @@ def list_user_texts(user: User) -> Iterator[str]:
     for entry in user.history:
         yield entry.title
         yield from _list_attributes(entry.attributes)
-
-
-def list_all_values(attributes: Attributes) -> list[str]:
-    """List all values of all attributes."""
-    return [value for values in attributes.values() for _, value in list_values(values) if value]
 
 
 def _list_attributes(attributes: Attributes) -> Iterator[str]:

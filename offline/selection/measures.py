@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from offline.content_words import (
-    list_all_values,
     list_content_stems,
     list_item_texts,
     list_user_texts,
@@ -13,6 +12,7 @@ from offline.content_words import (
 )
 from stream_app.core.events import LIKED_SHARE_OF_MAXIMUM, HistoryItem, RankingEvent
 from stream_app.core.facts import EventFacts, contains_whole, fold_case
+from stream_app.core.shared_facts import list_all_values
 
 
 @dataclass(frozen=True, slots=True)

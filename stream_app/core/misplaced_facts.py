@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.core.events import Attributes, Evidence, HistoryItem, RankingEvent
+from stream_app.core.events import Evidence, HistoryItem, RankingEvent
 from stream_app.core.lexicon import FUNCTION_WORDS, is_connecting
+from stream_app.core.shared_facts import list_all_values
 from stream_app.core.vocabulary import MIN_LETTERS, STEM_LETTERS
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -66,7 +67,7 @@ class _Reader:
     def __init__(self, text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> None:
         item = event.items[item_index]
         self._text = text
-        self._own = _stem_all([*_list_values(item.attributes), item.summary or ""])
+        self._own = _stem_all([*list_all_values(item.attributes), item.summary or ""])
         self._own_with_title = self._own | _stem_all([item.title])
         self._wishes = _stem_all(event.user.preferences)
         self._names = [(span.start, span.end) for span in cited]
@@ -98,7 +99,7 @@ class _Reader:
             if start <= word.start < stop and is_own and not word.stems & allowed:
                 yield word.text
         if has_names:
-            known = {value for entry in entries for value in _list_values(entry.attributes)}
+            known = {value for entry in entries for value in list_all_values(entry.attributes)}
             yield from (
                 name
                 for (at, _), name in self._values.items()
@@ -113,7 +114,7 @@ class _Reader:
         said = frozenset[str]().union(*(word.stems for word in stated))
         for span, entry in self._entries.items():
             theirs = _stem_entry(entry)
-            known = list(_list_values(entry.attributes))
+            known = list_all_values(entry.attributes)
             names = {name for name in self._values.values() if any(name in value for value in known)}
             if known and not (said & theirs & self._own or names or re.search(r"\bsame\b", self._text)):
                 yield self._text[slice(*span)]
@@ -131,12 +132,7 @@ class _Reader:
 
 
 def _stem_entry(entry: HistoryItem) -> frozenset[str]:
-    return _stem_all([entry.title, *entry.attributes, *_list_values(entry.attributes)])
-
-
-def _list_values(attributes: Attributes) -> Iterator[str]:
-    for values in attributes.values():
-        yield from [values] if isinstance(values, str) else values
+    return _stem_all([entry.title, *entry.attributes, *list_all_values(entry.attributes)])
 
 
 def _stem_all(texts: Iterable[str]) -> frozenset[str]:

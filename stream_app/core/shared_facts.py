@@ -1,5 +1,7 @@
 """Facts as they are compared: which values do an item and another have in common?"""
 
+from stream_app.core.events import Attributes
+
 Fact = tuple[str, str]
 """A value as it is compared; see `_fact`."""
 
@@ -9,6 +11,11 @@ def list_values(values: str | list[str]) -> list[tuple[str, str]]:
     if isinstance(values, str):
         return [("", values)]
     return [(f"/{index}", value) for index, value in enumerate(values)]
+
+
+def list_all_values(attributes: Attributes) -> list[str]:
+    """List the values of all attributes, in order."""
+    return [value for values in attributes.values() for _, value in list_values(values)]
 
 
 def escape_pointer(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from stream_app.core.events import Evidence, HistoryItem, RankedItem, RankingEvent
 from stream_app.core.lexicon import is_common, is_connecting, load_common_words, load_words
+from stream_app.core.shared_facts import list_all_values
 
 MIN_LETTERS: Final = 4
 STEM_LETTERS: Final = 5
@@ -77,9 +78,6 @@ def _list_words(event: RankingEvent, item_index: int) -> Iterator[str]:
     texts = [item.title, item.summary or "", *event.user.preferences]
     entries: list[RankedItem | HistoryItem] = [item, *event.user.history]
     for entry in entries:
-        texts.append(entry.title)
-        for name, values in entry.attributes.items():
-            texts.append(name)
-            texts += [values] if isinstance(values, str) else values
+        texts += [entry.title, *entry.attributes, *list_all_values(entry.attributes)]
     for text in texts:
         yield from (match[0].lower() for match in _WORD.finditer(text))
