@@ -37,7 +37,12 @@ def test_a_text_of_more_than_24_words_is_long() -> None:
         ("<t> is a crime rather than a cozy one .", Manner.FREE),
         ("no letters here , and <t> is cozy .", Manner.FREE),
         ("<t> is cozy but a crime .", Manner.FREE),
+        ("<t> is a crime with letters .", Manner.FREE),
+        ("<t> is a crime , as was <h1> , which you loved .", Manner.PLAIN),
+        ("cozy crime is what you like , and <t> is one .", Manner.FREE),
+        ("you like it cozy , and so is <t> .", Manner.FREE),
+        ("a keeper was part of <h1> , and <t> has it too .", Manner.FREE),
     ],
 )
-def test_a_plain_text_keeps_to_the_words_of_its_source_and_contrasts_nothing(text: str, manner: Manner) -> None:
+def test_a_plain_text_keeps_to_its_source_speaks_to_the_user_and_repeats_what_it_means(text: str, manner: Manner) -> None:
     assert classify_style(text, SOURCE).manner is manner
