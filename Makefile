@@ -9,7 +9,7 @@ UV_COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --python-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check lint format train locks clean
+.PHONY: help install demo test check lint format kafka chaos train locks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,12 @@ lint: install ## linter, formatter, types, import rules
 format: install ## rewrite the code in its style and mend what the linter can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+kafka: install ## fetch the pinned Apache Kafka for the tests (needs Java and Maven)
+	.venv/bin/python -c "from tests.broker.kafka_server import install_kafka; print(install_kafka())"
+
+chaos: install ## the fault matrix on Apache Kafka, about 90 minutes; ARGS="--help" lists its rows and options
+	.venv/bin/python -m tests.chaos $(ARGS)
 
 train: install ## train one's own student; ARGS="..." goes to prism-offline
 	.venv/bin/prism-offline $(or $(ARGS),--help)

@@ -1,5 +1,7 @@
 """The only place that wires: settings to a model, a model to the pipeline."""
 
+import time
+
 from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.runtime.artifact import load_artifact
 from stream_app.runtime.generator import CTranslate2Generator
@@ -18,4 +20,4 @@ def build_generator(model: str | None, threads: int) -> CTranslate2Generator:
 
 def build_pipeline(model: str | None, threads: int) -> ExplanationPipeline:
     """Build the pipeline around a verified and warmed model."""
-    return ExplanationPipeline(build_generator(model, threads))
+    return ExplanationPipeline(build_generator(model, threads), pause=time.sleep)

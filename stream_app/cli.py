@@ -67,6 +67,7 @@ def _build_parser() -> argparse.ArgumentParser:
     schema.add_argument("contract", choices=sorted(_CONTRACTS), nargs="?", default="ranking-event")
     schema.set_defaults(command=_print_schema)
     _add_topics(commands)
+    _add_dead_letters(commands)
     model = commands.add_parser("model", help="inspect model artifacts")
     verify = model.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser).add_parser(
         "verify", help="check every file of a model against its manifest, load it and write once"
@@ -100,6 +101,43 @@ def _add_topics(commands: "argparse._SubParsersAction[_Parser]") -> None:
     create.add_argument("--partitions", type=int, default=4)
     create.add_argument("--replication", type=int, default=1)
     create.set_defaults(command=_create_topics)
+
+
+def _add_dead_letters(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    dlq = commands.add_parser("dlq", help="look into the dead-letter topic, and send dead letters back")
+    actions = dlq.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    filters = _Parser(add_help=False)
+    filters.add_argument("--stage", help="only letters of this stage, such as decode, schema or explain")
+    filters.add_argument("--error", help="only letters with this error, such as SchemaError")
+    filters.add_argument("--since", metavar="TIME", help="only letters written since 2026-03-01T12:00:00Z, or 2h ago")
+    filters.add_argument("--until", metavar="TIME", help="only letters written before")
+    filters.add_argument("--limit", type=_parse_count, metavar="N", help="at most so many letters")
+    shown = actions.add_parser("list", parents=[filters], help="one line for each dead letter, without key and value")
+    shown.add_argument("--json", action="store_true", help="JSON lines")
+    shown.set_defaults(command=_list_dead_letters)
+    show = actions.add_parser("show", help="everything of one dead letter, its key and value too: personal data")
+    show.add_argument("letter", metavar="PARTITION:OFFSET", help="as `prism dlq list` names it")
+    show.set_defaults(command=_show_dead_letter)
+    replay = actions.add_parser(
+        "replay",
+        parents=[filters],
+        help="send dead letters back to the topic that they came from, each one once",
+        description="Send dead letters that are there now back to the topic and partition that they came from. Letters "
+        "that do not match, were replayed too often or are refused are left for a later replay; letters that were cut "
+        "can never be replayed: they are reported once. The group remembers what is done: a second run sends nothing "
+        "twice, a run that was killed has sent at most its last batch too often. Kafka forgets a group that is unused "
+        "for offsets.retention.minutes (7 days). Of an event some of whose items failed, all are explained again.",
+    )
+    replay.add_argument("--group", help="the group that keeps the progress; default: PRISM_CONSUMER_GROUP-dlq-replay")
+    replay.add_argument("--max-attempts", type=_parse_count, default=3, metavar="N", help="replays of one record (3)")
+    replay.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    replay.set_defaults(command=_replay_dead_letters)
+
+
+def _parse_count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 # Imports inside the commands keep `prism schema` and `prism explain` free of Kafka, and `prism --help` instant.
@@ -166,6 +204,42 @@ def _create_topics(options: argparse.Namespace) -> int:
     created = create_topics(load_settings(), options.partitions, options.replication)
     sys.stdout.write("".join(f"created {topic}\n" for topic in created) or "all topics exist\n")
     return ExitCode.OK
+
+
+def _list_dead_letters(options: argparse.Namespace) -> int:
+    from stream_app.kafka.dead_letter_tool import build_filter, list_letters
+    from stream_app.settings import load_settings
+
+    list_letters(load_settings(), build_filter(**_read_filter(options)), options.limit, options.json, sys.stdout.write)
+    return ExitCode.OK
+
+
+def _show_dead_letter(options: argparse.Namespace) -> int:
+    from stream_app.kafka.dead_letter_tool import show_letter
+    from stream_app.settings import load_settings
+
+    show_letter(load_settings(), options.letter, sys.stdout.write)
+    return ExitCode.OK
+
+
+def _replay_dead_letters(options: argparse.Namespace) -> int:
+    from stream_app.kafka.dead_letter_tool import ReplayOptions, build_filter, replay_letters
+    from stream_app.settings import load_settings
+
+    settings = load_settings()
+    replay = ReplayOptions(
+        group=options.group or f"{settings.consumer_group}-dlq-replay",
+        filter=build_filter(**_read_filter(options)),
+        limit=options.limit,
+        max_attempts=options.max_attempts,
+        is_dry_run=options.dry_run,
+    )
+    replay_letters(settings, replay, sys.stdout.write)
+    return ExitCode.OK
+
+
+def _read_filter(options: argparse.Namespace) -> dict[str, str | None]:
+    return {name: getattr(options, name) for name in ("stage", "error", "since", "until")}
 
 
 def _verify_model(options: argparse.Namespace) -> int:

@@ -38,6 +38,7 @@ class Health:
     is_assigned: bool = False
     is_draining: bool = False
     missing_topics: tuple[str, ...] | None = None
+    breaker_reason: str | None = None
     batch_started_at: float | None = None
     last_tick_at: float = field(init=False)
 
@@ -76,6 +77,8 @@ class Health:
             return Verdict(False, "the broker has not answered yet")
         if self.missing_topics:
             return Verdict(False, f"topics do not exist: {', '.join(self.missing_topics)}; run `prism topics create`")
+        if self.breaker_reason:
+            return Verdict(False, self.breaker_reason)
         if not self.is_assigned:
             return Verdict(False, "no assignment from the consumer group yet")
         return Verdict(True, "ready")
@@ -85,7 +88,7 @@ class ProbeServer:
     """Serves /livez, /readyz and /metrics while it is entered."""
 
     def __init__(self, health: Health, metrics: Metrics, host: str, port: int) -> None:
-        self._server = ThreadingHTTPServer((host, port), _build_request_class(health, metrics))
+        self._server = _QuietServer((host, port), _build_request_class(health, metrics))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="prism-probes", daemon=True)
 
@@ -103,6 +106,12 @@ class ProbeServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A prober that hangs up is no fault of ours; the default writes a traceback to standard error.
+        return
 
 
 def _build_request_class(health: Health, metrics: Metrics) -> type[BaseHTTPRequestHandler]:

@@ -14,6 +14,8 @@ from stream_app.exit_codes import ExitCode
 ENVIRONMENT_PREFIX: Final = "PRISM_"
 CGROUP_CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 SECRET_MASK: Final = "**********"
+MAX_TRANSACTION_BUDGET_SECONDS: Final = 780.0
+"""A transaction may last a minute longer than the budget, and `transaction.max.timeout.ms` of brokers is 15 minutes."""
 
 
 class SettingsError(PrismError):
@@ -72,9 +74,25 @@ class Settings(BaseSettings):
     inference_threads: int = Field(
         default_factory=count_usable_cores, ge=1, le=256, description="Threads of the model. Default: the usable cores."
     )
-    retry_budget_seconds: float = Field(
-        120, gt=0, le=3600, description="How long publishing a batch is tried; longer than the outages to survive."
+    delivery: Literal["at-least-once", "exactly-once"] = Field(
+        "at-least-once", description="at-least-once: a kill may repeat a batch; exactly-once: Kafka transactions."
     )
+    retry_budget_seconds: float = Field(
+        120, gt=0, le=3600, description="How long settling a batch is tried; longer than the outages to survive."
+    )
+    dlq_headers: Literal["prism", "spring", "connect", "streams"] = Field(
+        "prism", description="Headers that dead letters have beside prism.dlq.*: none, Spring's, Connect's, Streams'."
+    )
+    breaker_share: float = Field(
+        0.5, gt=0, le=1, description="Share of failing records above which the worker stops consuming; 1: never."
+    )
+    breaker_min_records: int = Field(100, ge=1, description="Fewest records in the window for the breaker to judge.")
+    breaker_window_seconds: float = Field(60, gt=0, description="How far back the breaker looks.")
+    breaker_pause_seconds: float = Field(30, gt=0, description="How long the breaker waits before it probes one batch.")
+    overload: Literal["lag", "template", "skip"] = Field(
+        "lag", description="Records older than the deadline: explained late, by the template at once, or expired."
+    )
+    overload_deadline_seconds: float = Field(60, gt=0, description="From which age on records are late.")
     drain_seconds: float = Field(20, gt=0, le=3600, description="How long a worker may finish its batch after SIGTERM.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How the brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
@@ -98,7 +116,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ensure_consistency(self) -> Self:
-        problems = [*_find_topic_problems(self), *_find_sasl_problems(self), *_find_ssl_problems(self)]
+        problems = [
+            *_find_topic_problems(self),
+            *_find_delivery_problems(self),
+            *_find_sasl_problems(self),
+            *_find_ssl_problems(self),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -157,6 +180,15 @@ def _find_topic_problems(settings: Settings) -> list[str]:
         return []
     # A worker that reads what it writes never comes to an end.
     return ["PRISM_INPUT_TOPIC, PRISM_OUTPUT_TOPIC, PRISM_DEAD_LETTER_TOPIC: must be three different topics"]
+
+
+def _find_delivery_problems(settings: Settings) -> list[str]:
+    if settings.delivery == "at-least-once" or settings.retry_budget_seconds <= MAX_TRANSACTION_BUDGET_SECONDS:
+        return []
+    return [
+        f"PRISM_RETRY_BUDGET_SECONDS: at most {MAX_TRANSACTION_BUDGET_SECONDS:.0f} with PRISM_DELIVERY=exactly-once; "
+        "brokers end longer transactions"
+    ]
 
 
 def _find_sasl_problems(settings: Settings) -> list[str]:

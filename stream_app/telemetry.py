@@ -19,6 +19,9 @@ NOISY_LINES_PER_MINUTE: Final = 30
 """In a broker outage these libraries write megabytes a minute; the first lines say it all."""
 
 
+BREAKER_STATES: Final = ("closed", "open", "probing")
+
+
 class RateLimit(logging.Filter):
     """Lets at most a number of records a minute through, and says how many were left out."""
 
@@ -133,6 +136,15 @@ class Metrics:
         self._gate_violations = Counter(
             "prism_gate_violations", "Texts that the faithfulness gate turned down.", ["rule"], registry=registry
         )
+        self._dead_letters = Counter(
+            "prism_dead_letters", "Dead letters, by the stage that failed.", ["stage"], registry=registry
+        )
+        self._breaker = Gauge(
+            "prism_breaker_state", "1 for the state that the circuit breaker is in.", ["state"], registry=registry
+        )
+        self.overloaded = Gauge(
+            "prism_overloaded", "1 while records are older than the overload deadline.", registry=registry
+        )
         self._batch_records = Histogram(
             "prism_batch_records", "Records in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=registry
         )
@@ -147,8 +159,11 @@ class Metrics:
         )
         self.commits = Counter("prism_commits", "Offset commits that the broker accepted.", registry=registry)
         self._model = Gauge("prism_model_info", "The model at work.", ["name", "version"], registry=registry)
-        for outcome in ("explained", "dead_letter"):
+        for outcome in ("explained", "dead_letter", "expired"):
             self._settled.labels(outcome)
+        for stage in ("decode", "schema", "explain", "publish", "expired"):
+            self._dead_letters.labels(stage)
+        self.set_breaker("closed")
         for source in ("model", "template"):
             self._explanations.labels(source)
 
@@ -158,15 +173,26 @@ class Metrics:
             self._received.inc(records)
             self._in_flight.inc(records)
 
-    def count_batch(self, explained: int, dead_letters: int, end_to_end_seconds: Sequence[float]) -> None:
-        """Note that the outcomes of a batch are published and committed."""
+    def count_batch(self, outcomes: Mapping[str, int], end_to_end_seconds: Sequence[float]) -> None:
+        """Note that the outcomes of a batch, in records, are published and committed."""
+        records = sum(outcomes.values())
         with self._lock:
-            self._batch_records.observe(explained + dead_letters)
+            self._batch_records.observe(records)
             for seconds in end_to_end_seconds:
                 self._end_to_end_seconds.observe(max(0.0, seconds))
-            self._settled.labels("explained").inc(explained)
-            self._settled.labels("dead_letter").inc(dead_letters)
-            self._in_flight.dec(explained + dead_letters)
+            for outcome, number in outcomes.items():
+                self._settled.labels(outcome).inc(number)
+            self._in_flight.dec(records)
+
+    def count_letters(self, stages: Mapping[str, int]) -> None:
+        """Note dead letters."""
+        for stage, number in stages.items():
+            self._dead_letters.labels(stage).inc(number)
+
+    def set_breaker(self, state: str) -> None:
+        """Note the state of the circuit breaker."""
+        for one in BREAKER_STATES:
+            self._breaker.labels(one).set(one == state)
 
     def count_texts(self, sources: Mapping[str, int], reasons: Mapping[str, int], rules: Mapping[str, int]) -> None:
         """Note who wrote the explanations, why the template did, and what the gate turned down."""

@@ -20,7 +20,10 @@ def test_schema_prints_json_schema_with_its_bounds(contract: str, capfdbinary: p
         assert schema["properties"]["items"]["maxItems"] == 200
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["schema", "nonsense"], ["explain"], ["topics"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["schema", "nonsense"], ["explain"], ["topics"], ["dlq"], ["dlq", "list", "--limit", "0"]],
+)
 def test_a_usage_error_ends_with_code_64(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -28,7 +31,10 @@ def test_a_usage_error_ends_with_code_64(arguments: list[str], capsys: pytest.Ca
     assert "prism: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["--help"], ["explain", "--help"], ["topics", "create", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["explain", "--help"], ["topics", "create", "--help"], ["dlq", "replay", "--help"]],
+)
 def test_help_ends_with_code_0(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(command)

@@ -90,7 +90,7 @@ def test_received_equals_settled_plus_in_flight() -> None:
     metrics = Metrics()
     metrics.count_received(5)
     assert "prism_records_in_flight 5.0" in metrics.render().decode()
-    metrics.count_batch(explained=3, dead_letters=2, end_to_end_seconds=[0.1] * 5)
+    metrics.count_batch({"explained": 3, "dead_letter": 2}, end_to_end_seconds=[0.1] * 5)
     text = metrics.render().decode()
     assert "prism_records_received_total 5.0" in text
     assert 'prism_records_settled_total{outcome="explained"} 3.0' in text

@@ -10,6 +10,8 @@ PrismError
 ```
 """
 
+from typing import Final
+
 
 class PrismError(Exception):
     """Root of every error that Prism raises on purpose."""
@@ -39,3 +41,7 @@ class GenerationError(PrismError):
 
 class ModelUnusableError(PrismError):
     """The model artifact is missing, altered, or made for another prompt."""
+
+
+BROKEN_MACHINE: Final = (ModelUnusableError, MemoryError)
+"""What is no record's fault and no neighbour can be saved from: the process ends, and nothing is committed."""

@@ -10,6 +10,8 @@ from typing import Final
 
 from stream_app.core.events import HistoryItem, RankedItem, RankingEvent
 from stream_app.core.genres import find_genres
+from stream_app.core.lexicon import CATEGORY_ATTRIBUTES, is_common
+from stream_app.core.per_event import PerEvent
 from stream_app.core.shared_facts import escape_pointer, list_values
 from stream_app.core.slots import Liking, label_liking
 
@@ -45,6 +47,12 @@ def contains_whole(needle: str, text: str) -> bool:
     return next(find_whole(needle, text), None) is not None
 
 
+def _is_name(attribute: str, value: str) -> bool:
+    if not value or value == value.lower() or value[0].isdigit():
+        return False
+    return attribute not in CATEGORY_ATTRIBUTES or not all(is_common(word) for word in value.split())
+
+
 class Subject:
     """The item or one entry of the history: its title, its attributes, and where they stand in the event."""
 
@@ -68,6 +76,11 @@ class Subject:
             for name, values in self.attributes.items()
             for suffix, value in list_values(values)
         ]
+
+    @cached_property
+    def names(self) -> list[tuple[str, str]]:
+        """The attribute values that are names: value, JSON pointer."""
+        return [(value, pointer) for name, value, pointer in self.values if _is_name(name, value)]
 
     @cached_property
     def words(self) -> str:
@@ -100,16 +113,22 @@ class Subject:
         return [variant for variant in variants if variant]
 
 
+@PerEvent
+def _list_history(event: RankingEvent) -> list[Subject]:
+    """List the entries of the history; what they compute when asked serves all items and texts of the event."""
+    return [
+        Subject(entry, f"/user/history/{index}", label_liking(entry.rating, event.user.rating_scale))
+        for index, entry in enumerate(event.user.history)
+    ]
+
+
 class EventFacts:
     """One event seen from one of its items."""
 
     def __init__(self, event: RankingEvent, item_index: int) -> None:
         user = event.user
         self.item = Subject(event.items[item_index], f"/items/{item_index}", None)
-        self.history = [
-            Subject(entry, f"/user/history/{index}", label_liking(entry.rating, user.rating_scale))
-            for index, entry in enumerate(user.history)
-        ]
+        self.history = _list_history(event)
         self.preferences = user.preferences
 
     @cached_property

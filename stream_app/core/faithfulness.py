@@ -26,7 +26,7 @@ _LEFTOVER: Final = re.compile(r"##|\b(?:unk|eos|bos)\b|[a-z]{3,}\.[a-z]{3,}|\w\.
 """Tokens of a tokenizer, addresses without a scheme, calls: beyond what `is_displayable` finds."""
 
 _THIRD_PERSON: Final = re.compile(r"\b(?:(?:this|the|a|our) (?:user|customer|viewer)|users|fans)\b", re.IGNORECASE)
-_MAX_CHARACTERS: Final = 1_000
+MAX_CHARACTERS: Final = 1_000
 """Longer texts are turned down unread: no pattern may be made to work hard by a model that runs on."""
 
 _NEARBY_TOKENS: Final = 3
@@ -81,7 +81,7 @@ def check_faithfulness(text: str, event: RankingEvent, item_index: int, cited: S
     if not is_displayable(text) or _LEFTOVER.search(text):
         # Nothing else is worth looking at in a text that could not be printed.
         return Verdict((Violation("unsafe_characters", text),), ())
-    if len(text) > _MAX_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return Verdict((Violation("length", f"{len(text)} characters"),), ())
     facts = EventFacts(event, item_index)
     outline = Outline(text, facts, cited)

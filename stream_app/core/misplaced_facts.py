@@ -12,6 +12,7 @@ from typing import Final
 
 from stream_app.core.events import Evidence, HistoryItem, RankingEvent
 from stream_app.core.lexicon import FUNCTION_WORDS, is_connecting
+from stream_app.core.per_event import PerEvent
 from stream_app.core.shared_facts import list_all_values
 from stream_app.core.vocabulary import MIN_LETTERS, STEM_LETTERS
 
@@ -69,7 +70,7 @@ class _Reader:
         self._text = text
         self._own = _stem_all([*list_all_values(item.attributes), item.summary or ""])
         self._own_with_title = self._own | _stem_all([item.title])
-        self._wishes = _stem_all(event.user.preferences)
+        self._wishes = _stem_wishes(event)
         self._names = [(span.start, span.end) for span in cited]
         self._entries: dict[Span, HistoryItem] = {
             (span.start, span.end): event.user.history[int(match[1])]
@@ -133,6 +134,12 @@ class _Reader:
 
 def _stem_entry(entry: HistoryItem) -> frozenset[str]:
     return _stem_all([entry.title, *entry.attributes, *list_all_values(entry.attributes)])
+
+
+@PerEvent
+def _stem_wishes(event: RankingEvent) -> frozenset[str]:
+    """Stem all words of the preferences."""
+    return _stem_all(event.user.preferences)
 
 
 def _stem_all(texts: Iterable[str]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from typing import Final
 from stream_app.core.events import Evidence
 from stream_app.core.facts import EventFacts, Subject, find_whole, fold_case
 from stream_app.core.genres import GENRE_PATTERN, name_genre
-from stream_app.core.lexicon import CATEGORY_ATTRIBUTES, FUNCTION_WORDS, is_common
+from stream_app.core.lexicon import FUNCTION_WORDS, is_common
 
 _TITLE_POINTER: Final = re.compile(r"/(items|user/history)/(\d+)/title\Z")
 _TOKEN: Final = re.compile(
@@ -105,9 +105,7 @@ class Outline:
             marker = surface.lower() if surface[:1].isdigit() else self._register(surface)
             self._mark(evidence.start, evidence.end, marker, evidence)
         subjects = (self.facts.item, *self.facts.history)
-        values = [
-            (value, pointer) for subject in subjects for name, value, pointer in subject.values if _is_name(name, value)
-        ]
+        values = [name for subject in subjects for name in subject.names]
         for value, pointer in sorted(values, key=lambda pair: -len(pair[0])):
             if value in self.source:
                 self._mark_all(value, value, None, value, pointer)
@@ -151,12 +149,6 @@ class Outline:
             parts.append(mark.marker)
             position = mark.end
         return " ".join([*parts, *_list_tokens(self.source[position:])])
-
-
-def _is_name(attribute: str, value: str) -> bool:
-    if not value or value == value.lower() or value[0].isdigit():
-        return False
-    return attribute not in CATEGORY_ATTRIBUTES or not all(is_common(word) for word in value.split())
 
 
 def _is_surname(word: str) -> bool:

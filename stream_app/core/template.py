@@ -9,14 +9,16 @@ read like a claim) or that come out too long are passed over.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
 import orjson
 
-from stream_app.core.events import Attributes, RankingEvent
+from stream_app.core.events import Attributes, HistoryItem, RankingEvent
 from stream_app.core.faithfulness import MAX_WORDS, MIN_WORDS, check_faithfulness
 from stream_app.core.item_facts import PEOPLE, Fact, list_facts, tell_description
+from stream_app.core.per_event import PerEvent
 from stream_app.core.phrases import Phrase, Quote, WrittenText, compose, join, name_item, quote_title, render_phrase
 from stream_app.core.shared_facts import list_values
 from stream_app.core.shared_words import find_shared_words
@@ -69,6 +71,35 @@ class _Link:
         return (is_seen, attribute in _WEAK_ATTRIBUTES, attribute not in PEOPLE, -len(self.fact.quotes), not is_loved)
 
 
+class _Told:
+    """What can be told of an entry of the history; in words only once an item shares something with it."""
+
+    def __init__(self, entry: HistoryItem, pointer: str, liking: Liking) -> None:
+        self.liking = liking
+        self.values = _fold_values(entry.attributes)
+        self._entry = entry
+        self._pointer = pointer
+
+    @cached_property
+    def title(self) -> Quote | None:
+        return quote_title(self._entry.title, f"{self._pointer}/title")
+
+    @cached_property
+    def facts(self) -> dict[str, Fact]:
+        return {fact.attribute: fact for fact in list_facts(self._entry.attributes, self._pointer)}
+
+
+@PerEvent
+def _list_told(event: RankingEvent) -> list[_Told]:
+    """List what can be told of the entries of the history, without those that the user did not like."""
+    likings = [label_liking(entry.rating, event.user.rating_scale) for entry in event.user.history]
+    return [
+        _Told(entry, f"/user/history/{index}", liking)
+        for index, (entry, liking) in enumerate(zip(event.user.history, likings, strict=True))
+        if liking is not Liking.OTHER
+    ]
+
+
 class _Sentences:
     """All sentences that could be said of one item, the best first."""
 
@@ -104,19 +135,14 @@ class _Sentences:
 
     def _find_links(self) -> Iterator[_Link]:
         own = _fold_values(self._item.attributes)
-        for index, entry in enumerate(self._event.user.history):
-            liking = label_liking(entry.rating, self._event.user.rating_scale)
+        name = _read(self._name).casefold()
+        for entry in _list_told(self._event):
             # Most entries share nothing: they are passed over before anything of theirs is put into words.
-            if liking is Liking.OTHER or own.isdisjoint(_fold_values(entry.attributes)):
+            if own.isdisjoint(entry.values) or entry.title is None or entry.title.text.casefold() == name:
                 continue
-            pointer = f"/user/history/{index}"
-            title = quote_title(entry.title, f"{pointer}/title")
-            if title is None or title.text.casefold() == _read(self._name).casefold():
-                continue
-            theirs = {fact.attribute: fact for fact in list_facts(entry.attributes, pointer)}
             for fact in self._facts:
-                if fact.attribute in theirs and (shared := fact.keep_shared(theirs[fact.attribute])):
-                    yield _Link(title, liking, shared)
+                if fact.attribute in entry.facts and (shared := fact.keep_shared(entry.facts[fact.attribute])):
+                    yield _Link(entry.title, entry.liking, shared)
 
     def _tell_link(self, name: Phrase, link: _Link) -> Iterator[Phrase]:
         is_seen = link.liking is Liking.UNRATED
@@ -133,7 +159,7 @@ class _Sentences:
             yield sentence
 
     def _tell_shared_words(self, name: Phrase) -> Iterator[Phrase]:
-        for word in find_shared_words(self._event.user, self._item)[:MAX_WORDS_TRIED]:
+        for word in find_shared_words(self._event, self._item)[:MAX_WORDS_TRIED]:
             for wording in self._rotate(PREFERENCES):
                 sentence = compose(wording, t=name, w=(word.quote,), where=(word.where,))
                 yield from self._follow_up(

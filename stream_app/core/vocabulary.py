@@ -11,6 +11,7 @@ from typing import Final
 
 from stream_app.core.events import Evidence, HistoryItem, RankedItem, RankingEvent
 from stream_app.core.lexicon import is_common, is_connecting, load_common_words, load_words
+from stream_app.core.per_event import PerEvent
 from stream_app.core.shared_facts import list_all_values
 
 MIN_LETTERS: Final = 4
@@ -69,15 +70,22 @@ def _list_own_words(text: str, cited: tuple[Evidence, ...]) -> Iterator[str]:
 
 def _read_event(event: RankingEvent, item_index: int) -> tuple[set[str], set[str]]:
     """Collect the first letters of an event's words, and the words without their endings."""
-    known = set(_list_words(event, item_index))
-    return {word[:STEM_LETTERS] for word in known}, {_SUFFIX.sub("", word) for word in known}
-
-
-def _list_words(event: RankingEvent, item_index: int) -> Iterator[str]:
     item = event.items[item_index]
-    texts = [item.title, item.summary or "", *event.user.preferences]
-    entries: list[RankedItem | HistoryItem] = [item, *event.user.history]
-    for entry in entries:
-        texts += [entry.title, *entry.attributes, *list_all_values(entry.attributes)]
-    for text in texts:
-        yield from (match[0].lower() for match in _WORD.finditer(text))
+    stems, roots = _read_texts([item.summary or "", *_list_texts(item)])
+    user_stems, user_roots = _read_user(event)
+    return stems | user_stems, roots | user_roots
+
+
+@PerEvent
+def _read_user(event: RankingEvent) -> tuple[set[str], set[str]]:
+    """Collect the same of what is known of the user."""
+    return _read_texts([*event.user.preferences, *(text for one in event.user.history for text in _list_texts(one))])
+
+
+def _list_texts(entry: RankedItem | HistoryItem) -> list[str]:
+    return [entry.title, *entry.attributes, *list_all_values(entry.attributes)]
+
+
+def _read_texts(texts: list[str]) -> tuple[set[str], set[str]]:
+    known = {match[0].lower() for text in texts for match in _WORD.finditer(text)}
+    return {word[:STEM_LETTERS] for word in known}, {_SUFFIX.sub("", word) for word in known}

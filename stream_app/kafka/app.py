@@ -5,37 +5,73 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
-from faust.transport.drivers.aiokafka import Producer, Transport
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
 from stream_app.kafka.clients import build_security
 from stream_app.kafka.shutdown import Drain
 from stream_app.settings import Settings
 
 NEVER_SECONDS: Final = 86_400.0
-MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-"""Above any limit that a topic usually has: the topic's own limit decides, so that dead letters stay whole."""
-
 HEARTBEATS_PER_SESSION: Final = 10
 
-
-class IdempotentProducer(Producer):
-    """Faust has no setting for it: the broker drops what aiokafka sends twice after a lost answer."""
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
+Positions = Mapping[TopicPartition, int]
+"""Of each input partition the offset of the next record to be worked on, as Kafka commits it."""
 
 
-class IdempotentTransport(Transport):
-    """Makes idempotent producers."""
+class SettlingConsumerThread(AIOKafkaConsumerThread):
+    """Faust's consumer thread, which commits what it is told."""
 
-    Producer = IdempotentProducer
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has no setting for it: what a ranker's transaction took back is not to be explained.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def commit_positions(self, positions: Positions) -> None:
+        """Commit; raises what aiokafka raises, where Faust's own commit would crash the app."""
+        await self.call_thread(self._commit_positions, positions)
+
+    async def _commit_positions(self, positions: Positions) -> None:
+        await self._ensure_consumer().commit(dict(positions))
+
+
+class SettlingConsumer(Consumer):
+    """Faust's consumer, whose own commits do nothing: offsets move by the worker's hand only.
+
+    What Faust would commit it derives from acknowledgements, and it acknowledges more than was settled: messages that
+    it skips in a rebalance, and the head of a gap.
+    """
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return SettlingConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, _offsets: Mapping[Any, int]) -> bool:
+        return True
+
+    async def commit_positions(self, positions: Positions) -> None:
+        """Commit positions; returns when the broker has them.
+
+        Raises:
+            aiokafka.errors.KafkaError: the broker refuses; CommitFailedError or IllegalStateError where this worker
+                owns a partition no longer.
+        """
+        thread: Any = self._thread
+        await thread.commit_positions(positions)
+
+
+class SettlingTransport(Transport):
+    """Makes such consumers."""
+
+    Consumer = SettlingConsumer
 
 
 class StatelessApp(faust.App):
     """A Faust app without tables: nothing is written to the disk, which may be read-only."""
 
-    def _new_producer_transport(self) -> Any:
-        return IdempotentTransport(self.conf.broker_producer, self)
+    def _new_transport(self) -> Any:
+        return SettlingTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
         return
@@ -81,7 +117,7 @@ def build_app(settings: Settings) -> faust.App:
         # The request has to outlive the rebalance that it waits for, or the group keeps ghost members.
         broker_rebalance_timeout=request_seconds - 30.0,
         broker_request_timeout=request_seconds,
-        # Each batch commits itself; a second committer would make the results of commits ambiguous.
+        # Faust's own commits do nothing; the worker asks for one after each batch, to empty its book of them.
         broker_commit_interval=NEVER_SECONDS,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.instance_id,
@@ -90,10 +126,6 @@ def build_app(settings: Settings) -> faust.App:
         consumer_metadata_max_age_ms=15_000,
         stream_buffer_maxsize=128,
         stream_wait_empty=True,
-        producer_acks=-1,
-        producer_max_request_size=MAX_REQUEST_BYTES,
-        # Longer than the retry budget: an idempotent producer must not give a batch up and go on with the next.
-        producer_request_timeout=settings.retry_budget_seconds + 60.0,
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,

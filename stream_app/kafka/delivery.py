@@ -1,41 +1,33 @@
-"""From the records of a batch to published outcomes: explain, publish, wait for the broker.
+"""From the records of a batch to settled outcomes: explain, build what is to be published, hand it to the guarantee.
 
 Nothing is acknowledged here. Whoever calls `deliver` acknowledges after it returns, and ends the process when it
-raises: what is not acknowledged is done again by the next owner of the partition.
+raises: what is not settled is done again by the next owner of the partition.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
-from aiokafka.errors import MessageSizeTooLargeError
 
-from stream_app.core.errors import ModelUnusableError, PrismError
-from stream_app.core.events import DeadLetter, ModelIdentity
+from stream_app.core.events import DeadLetter, Explanation, ModelIdentity
 from stream_app.core.pipeline import Explained, Outcome, Rejected
+from stream_app.kafka.breaker import count_failures
 from stream_app.kafka.dead_letters import build_dead_letter_record
-from stream_app.kafka.records import IncomingRecord, OutgoingRecord, Timing, build_explanation_record
+from stream_app.kafka.guarantees import Guarantee, SizeLimits
+from stream_app.kafka.overload import EXPIRED_STAGE, OverloadPolicy, Treatment
+from stream_app.kafka.records import IncomingRecord, OutgoingRecord, Timing, build_explanation_record, estimate_size
 from stream_app.settings import Settings
 
-FIRST_PAUSE_SECONDS: Final = 0.2
-LONGEST_PAUSE_SECONDS: Final = 10.0
-MAX_POISON_IN_A_ROW: Final = 20
-"""So many unexpected failures one after the other are no longer the records' fault: the machine is broken."""
+PUBLISH_STAGE: Final = "publish"
+"""The stage that dead letters name where explanations are too large for their topic."""
 
 log = structlog.stdlib.get_logger(__name__)
-
-Send = Callable[[OutgoingRecord], Awaitable[Awaitable[object]]]
-"""Hands a record to the producer; what it returns is done when the broker has accepted the record."""
-
-
-class DeliveryError(PrismError):
-    """A batch could not be explained or published; the process has to end."""
 
 
 class Explainer(Protocol):
@@ -45,28 +37,50 @@ class Explainer(Protocol):
         """Explain records: one outcome each, in order."""
         ...
 
+    def explain_with_template(self, records: Sequence[bytes | None]) -> list[Outcome]:
+        """Answer records with the template at once: one outcome each, in order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of a batch, in numbers."""
 
-    explained: int
-    dead_letters: int
+    outcomes: Counter[str]
+    """Records, by `explained`, `dead_letter` and `expired`."""
     explanations: Counter[str]
     templates: Counter[str]
     violations: Counter[str]
+    dead_letters: Counter[str]
+    """Dead letters, by stage."""
+    errors: Counter[str]
+    """Types of errors that items met on the way, though they have their texts."""
+    judged: int
+    """Records that say something about the input and the model: all that were not expired."""
+    failures: int
+    """How many of them could not be decoded, or made generation fail."""
     inference_seconds: float
+    is_overloaded: bool
 
 
 class Delivery:
-    """Explains and publishes batches, one at a time."""
+    """Explains and settles batches, one at a time."""
 
-    def __init__(self, settings: Settings, explainer: Explainer, model: ModelIdentity, send: Send) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        explainer: Explainer,
+        model: ModelIdentity,
+        guarantee: Guarantee,
+        overload: OverloadPolicy,
+        limits: SizeLimits,
+    ) -> None:
         self._settings = settings
         self._explainer = explainer
         self._model = model
-        self._send = send
-        self._poison_in_a_row = 0
+        self._guarantee = guarantee
+        self._overload = overload
+        self._limits = limits
         # An own thread: the default executor is shared, and its size says nothing about inference.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="prism-inference")
 
@@ -75,127 +89,123 @@ class Delivery:
         self._executor.shutdown()
 
     async def deliver(self, records: Sequence[IncomingRecord]) -> Settlement:
-        """Explain the records and publish all outcomes; returns when the broker has accepted every one.
+        """Explain the records and settle them; returns when the broker has every outcome and the offsets.
 
         Raises:
             ModelUnusableError: the model is broken.
-            DeliveryError: the broker did not accept everything within the retry budget, or nothing can be explained.
+            DeliveryError, KafkaError: as `Guarantee.settle` does.
         """
+        first_seen = datetime.now(UTC)
         started = time.perf_counter()
+        treatments = self._overload.decide([record.timestamp_seconds for record in records])
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._executor, self._explain, [record.value for record in records])
+        outcomes = await loop.run_in_executor(self._executor, self._explain, records, treatments)
         timing = Timing(datetime.now(UTC), time.perf_counter() - started)
-        outgoing = [
-            built
-            for record, outcome in zip(records, outcomes, strict=True)
-            for built in self._build_records(record, outcome, timing)
+        shipments = [
+            self._pack(record, outcome, timing, first_seen) for record, outcome in zip(records, outcomes, strict=True)
         ]
-        await publish_all(self._send, outgoing, self._settings.retry_budget_seconds)
-        return _settle(outcomes, timing.inference_seconds)
+        await self._guarantee.settle(shipments)
+        return _count(shipments, timing.inference_seconds, self._overload.is_overloaded)
 
-    def _build_records(self, record: IncomingRecord, outcome: Outcome, timing: Timing) -> list[OutgoingRecord]:
-        if isinstance(outcome, Rejected):
-            return [build_dead_letter_record(record, outcome.letter, self._settings.dead_letter_topic, self._model)]
+    def _explain(self, records: Sequence[IncomingRecord], treatments: Sequence[Treatment]) -> list[Outcome]:
+        explain: dict[Treatment, Callable[[Sequence[bytes | None]], list[Outcome]]] = {
+            Treatment.EXPLAIN: self._explainer.explain,
+            Treatment.TEMPLATE: self._explainer.explain_with_template,
+            Treatment.EXPIRE: lambda values: [self._overload.build_expired()] * len(values),
+        }
+        outcomes: dict[int, Outcome] = {}
+        for treatment, write in explain.items():
+            chosen = [index for index, one in enumerate(treatments) if one is treatment]
+            if chosen:
+                results = write([records[index].value for index in chosen])
+                outcomes.update(zip(chosen, results, strict=True))
+        return [outcomes[index] for index in range(len(records))]
+
+    def _pack(self, record: IncomingRecord, outcome: Outcome, timing: Timing, first_seen: datetime) -> "_Shipment":
         topic = self._settings.output_topic
-        return [build_explanation_record(record, explanation, topic, timing) for explanation in outcome.explanations]
+        shipment = _Shipment(record, outcome, lambda letter, failed: self._post(record, letter, failed, first_seen))
+        for explanation in _list_texts(outcome):
+            built = build_explanation_record(record, explanation, topic, timing)
+            if estimate_size(built) > self._limits.get(topic):
+                shipment.refuse(explanation.item_id)
+            shipment.built[explanation.item_id] = built
+        return shipment
 
-    def _explain(self, values: list[bytes | None]) -> list[Outcome]:
-        """Explain; where the pipeline fails against its promise, find the records at fault by bisection."""
-        try:
-            outcomes = self._explainer.explain(values)
-        except (ModelUnusableError, MemoryError):
-            raise
-        except Exception as error:
-            if len(values) > 1:
-                middle = len(values) // 2
-                return self._explain(values[:middle]) + self._explain(values[middle:])
-            return [self._reject_poison(error)]
-        self._poison_in_a_row = 0
-        return outcomes
-
-    def _reject_poison(self, error: Exception) -> Rejected:
-        self._poison_in_a_row += 1
-        # The message of the error may quote the record: it goes neither to the log nor into a header.
-        log.error("record_poisonous", error=type(error).__name__)
-        if self._poison_in_a_row > MAX_POISON_IN_A_ROW:
-            raise DeliveryError(f"{self._poison_in_a_row} records in a row failed with {type(error).__name__}")
-        return Rejected(DeadLetter(stage="explain", error=type(error).__name__, message="the pipeline failed"))
-
-
-async def publish_all(send: Send, records: Sequence[OutgoingRecord], budget_seconds: float) -> None:
-    """Publish records in order and wait until the broker has all; repeats those that failed, with pauses.
-
-    Raises:
-        DeliveryError: not all were accepted within the budget, or one is too large however it is cut.
-    """
-    pending, pause, failures = list(records), FIRST_PAUSE_SECONDS, Counter[str]()
-    try:
-        # Around sending too: `send` blocks while a topic does not exist.
-        async with asyncio.timeout(budget_seconds):
-            while pending:
-                pending = await _publish_once(send, pending, failures)
-                if pending:
-                    log.warning("publish_repeated", records=len(pending), errors=dict(failures))
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-    except TimeoutError as error:
-        raise DeliveryError(
-            f"{len(pending)} of {len(records)} records were not accepted in {budget_seconds:.0f} s; {dict(failures)}"
-        ) from error
+    def _post(
+        self, record: IncomingRecord, letter: DeadLetter, failed_item_ids: tuple[str, ...], first_seen: datetime
+    ) -> OutgoingRecord:
+        return build_dead_letter_record(
+            record,
+            letter,
+            self._settings.dead_letter_topic,
+            self._model,
+            family=self._settings.dlq_headers,
+            application=self._settings.consumer_group,
+            failed_item_ids=failed_item_ids,
+            first_failure=first_seen,
+            limit_bytes=self._limits.get(self._settings.dead_letter_topic),
+        )
 
 
-async def _publish_once(send: Send, records: Sequence[OutgoingRecord], failures: Counter[str]) -> list[OutgoingRecord]:
-    """Publish records once; returns those to publish again."""
-    errors = await _send_and_wait(send, records)
-    failures.update(type(error).__name__ for error in errors if error)
-    again: list[OutgoingRecord] = []
-    for record, error in zip(records, errors, strict=True):
-        if error is not None and _is_too_large(error):
-            # The limit applies to a batch of the producer: alone, most of these pass.
-            again += await _publish_alone(send, record)
-        elif error is not None:
-            again.append(record)
-    return again
+@dataclass(slots=True)
+class _Shipment:
+    """What one record makes, on its way to the broker; see Parcel."""
+
+    record: IncomingRecord
+    outcome: Outcome
+    post: Callable[[DeadLetter, tuple[str, ...]], OutgoingRecord]
+    built: dict[str, OutgoingRecord] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+
+    def list_explanations(self) -> list[tuple[str, OutgoingRecord]]:
+        return [(item_id, one) for item_id, one in self.built.items() if item_id not in self.refused]
+
+    def refuse(self, item_id: str) -> None:
+        self.refused.add(item_id)
+
+    def build_letter(self) -> OutgoingRecord | None:
+        letter = self.write_letter()
+        return None if letter is None else self.post(letter, self._list_failed())
+
+    def write_letter(self) -> DeadLetter | None:
+        if self.refused:
+            message = "explanations larger than max.message.bytes of the output topic"
+            return DeadLetter(stage=PUBLISH_STAGE, error="ExplanationTooLarge", message=message)
+        return self.outcome.letter
+
+    @property
+    def published(self) -> list[Explanation]:
+        return [one for one in _list_texts(self.outcome) if one.item_id not in self.refused]
+
+    def _list_failed(self) -> tuple[str, ...]:
+        if isinstance(self.outcome, Rejected):
+            return ()
+        failed = self.refused.union(self.outcome.failed_item_ids)
+        return tuple(item.item_id for item in self.outcome.event.items if item.item_id in failed)
 
 
-async def _publish_alone(send: Send, record: OutgoingRecord) -> list[OutgoingRecord]:
-    [error] = await _send_and_wait(send, [record])
-    if error is None:
-        return []
-    if not _is_too_large(error):
-        return [record]
-    if record.shorter is None:
-        raise DeliveryError(f"a record for {record.topic} of {len(record.value or b'')} bytes is too large")
-    return [record.shorter]
+def _list_texts(outcome: Outcome) -> Sequence[Explanation]:
+    return outcome.explanations if isinstance(outcome, Explained) else ()
 
 
-async def _send_and_wait(send: Send, records: Sequence[OutgoingRecord]) -> list[BaseException | None]:
-    # One after the other, so that records of one key keep their order; the waiting is for all together.
-    sent: list[Awaitable[object] | Exception] = []
-    for record in records:
-        try:
-            sent.append(await send(record))
-        except Exception as error:
-            sent.append(error)
-    waiting = [one for one in sent if not isinstance(one, Exception)]
-    results = iter(await asyncio.gather(*waiting, return_exceptions=True))
-    outcomes = [one if isinstance(one, Exception) else next(results) for one in sent]
-    return [outcome if isinstance(outcome, BaseException) else None for outcome in outcomes]
-
-
-def _is_too_large(error: BaseException) -> bool:
-    # Faust wraps what aiokafka raises at once; what the broker answers comes as it is.
-    return isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError)
-
-
-def _settle(outcomes: Sequence[Outcome], inference_seconds: float) -> Settlement:
+def _count(shipments: Sequence[_Shipment], inference_seconds: float, is_overloaded: bool) -> Settlement:
+    letters = Counter(letter.stage for shipment in shipments if (letter := shipment.write_letter()))
+    texts = [text for shipment in shipments for text in shipment.published]
+    outcomes = [shipment.outcome for shipment in shipments]
     explained = [outcome for outcome in outcomes if isinstance(outcome, Explained)]
-    explanations = [explanation for outcome in explained for explanation in outcome.explanations]
+    judged, failures = count_failures(outcomes)
+    expired = letters[EXPIRED_STAGE]
     return Settlement(
-        explained=len(explained),
-        dead_letters=len(outcomes) - len(explained),
-        explanations=Counter(explanation.source for explanation in explanations),
-        templates=Counter(one.template_reason for one in explanations if one.template_reason is not None),
+        outcomes=Counter(
+            explained=len(shipments) - letters.total(), dead_letter=letters.total() - expired, expired=expired
+        ),
+        explanations=Counter(text.source for text in texts),
+        templates=Counter(text.template_reason for text in texts if text.template_reason is not None),
         violations=sum((outcome.violations for outcome in explained), Counter[str]()),
+        dead_letters=letters,
+        errors=sum((outcome.errors for outcome in explained), Counter[str]()),
+        judged=judged,
+        failures=failures,
         inference_seconds=inference_seconds,
+        is_overloaded=is_overloaded,
     )

@@ -15,6 +15,11 @@ HEADER_SOURCE_OFFSET: Final = "prism.source.offset"
 HEADER_GENERATED_AT: Final = "prism-generated-at"
 HEADER_INFERENCE_SECONDS: Final = "prism-inference-seconds"
 
+BATCH_BYTES: Final = 61
+"""The header of a record batch (version 2 of the format)."""
+RECORD_BYTES: Final = 21
+"""The longest form of what every record has: length 5, attributes 1, difference of time 10, of offset 5."""
+
 
 @dataclass(frozen=True, slots=True)
 class IncomingRecord:
@@ -27,6 +32,8 @@ class IncomingRecord:
     value: bytes | None
     headers: Headers
     timestamp_seconds: float | None = None
+    is_append_time: bool = False
+    """Whether the broker set the timestamp (LogAppendTime) instead of the producer (CreateTime)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +67,41 @@ def build_explanation_record(
     record: IncomingRecord, explanation: Explanation, topic: str, timing: Timing
 ) -> OutgoingRecord:
     """Build the output record of one explanation: the input's headers first, then where it came from and when."""
-    source = (
-        (HEADER_SOURCE_TOPIC, record.topic.encode()),
-        (HEADER_SOURCE_PARTITION, str(record.partition).encode()),
-        (HEADER_SOURCE_OFFSET, str(record.offset).encode()),
-    )
     return OutgoingRecord(
         topic=topic,
         key=encode_key(explanation.user_id, explanation.item_id),
         value=encode_contract(explanation),
-        headers=(*record.headers, *source, *timing.render_headers()),
+        headers=(*record.headers, *render_source_headers(record), *timing.render_headers()),
     )
+
+
+def render_source_headers(record: IncomingRecord) -> Headers:
+    """Render where a record came from: the identity of everything that is made of it."""
+    return (
+        (HEADER_SOURCE_TOPIC, record.topic.encode()),
+        (HEADER_SOURCE_PARTITION, str(record.partition).encode()),
+        (HEADER_SOURCE_OFFSET, str(record.offset).encode()),
+    )
+
+
+def estimate_size(record: OutgoingRecord) -> int:
+    """Estimate how many bytes `max.message.bytes` counts for a record that is sent alone, uncompressed.
+
+    Never too few, and at most 20 too many: all fields as the record format has them, except that the differences of
+    time and offset to the batch count with their longest form.
+    """
+    size = BATCH_BYTES + RECORD_BYTES + _measure_bytes(record.key) + _measure_bytes(record.value)
+    size += _measure_varint(len(record.headers))
+    return size + sum(_measure_bytes(name.encode()) + _measure_bytes(value) for name, value in record.headers)
+
+
+def _measure_bytes(value: bytes | None) -> int:
+    return 1 if value is None else _measure_varint(len(value)) + len(value)
+
+
+def _measure_varint(number: int) -> int:
+    # Seven bits a byte, after one bit for the sign.
+    return max(1, (number.bit_length() + 7) // 7)
 
 
 def encode_key(user_id: str, item_id: str) -> bytes:

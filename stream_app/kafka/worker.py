@@ -11,14 +11,25 @@ from typing import Any, Final
 
 import faust
 import structlog
+from aiokafka.structs import TopicPartition
 
 from stream_app.core.errors import ModelUnusableError
 from stream_app.exit_codes import ExitCode
-from stream_app.kafka.app import DrainingWorker, build_app
-from stream_app.kafka.clients import BrokerUnreachableError, find_missing_topics
+from stream_app.kafka.app import DrainingWorker, Positions, build_app
+from stream_app.kafka.breaker import CircuitBreaker
+from stream_app.kafka.clients import (
+    BrokerUnreachableError,
+    PermissionDeniedError,
+    classify,
+    find_denial,
+    find_missing_topics,
+    read_max_message_bytes,
+)
 from stream_app.kafka.delivery import Delivery, Explainer
+from stream_app.kafka.guarantees import Guarantee, SizeLimits, build_guarantee
 from stream_app.kafka.membership import Membership
-from stream_app.kafka.records import IncomingRecord, OutgoingRecord
+from stream_app.kafka.overload import OverloadPolicy
+from stream_app.kafka.records import IncomingRecord
 from stream_app.kafka.shutdown import Drain, end_process
 from stream_app.kafka.warm_up import warm_up
 from stream_app.probes import Health, ProbeServer
@@ -28,6 +39,9 @@ from stream_app.telemetry import Metrics, configure_logging
 TICK_SECONDS: Final = 1.0
 TOPIC_WAIT_SECONDS: Final = 2.0
 TOPIC_CHECK_SECONDS: Final = 60.0
+BREAKER_TICK_SECONDS: Final = 0.2
+APPEND_TIME: Final = 1
+"""Kafka's number for a time stamp that the broker gave."""
 INFERENCE_LIMIT_SECONDS: Final = 180.0
 """No batch needs longer for inference; with the retry budget it bounds how long a batch may be at work."""
 
@@ -46,6 +60,9 @@ def run_worker(settings: Settings, pipeline: Explainer) -> int:
         with ProbeServer(health, metrics, settings.http_host, settings.http_port) as probes:
             log.info("probes_listening", port=probes.port)
             return _run_warm(settings, pipeline, metrics, health)
+    except PermissionDeniedError as error:
+        log.critical("permission_denied", reason=str(error))
+        return error.exit_code
     except BrokerUnreachableError as error:
         log.critical("broker_unreachable", reason=str(error))
         return error.exit_code
@@ -66,10 +83,15 @@ def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health:
     health.is_model_warm = True
     # Before Faust starts: its own complaint about a broker that is not there is pages long.
     health.missing_topics = asyncio.run(find_missing_topics(settings))
+    limits = SizeLimits()
+    if not health.missing_topics:
+        limits.max_message_bytes = asyncio.run(_read_limits(settings))
     app = build_app(settings)
-    delivery = Delivery(settings, pipeline, model, lambda record: _send(app, record))
+    overload = OverloadPolicy(settings.overload, settings.overload_deadline_seconds)
+    guarantee = build_guarantee(settings, limits, lambda positions: _commit(app, positions))
+    delivery = Delivery(settings, pipeline, model, guarantee, overload, limits)
     drain = Drain(health, settings.drain_seconds)
-    _Edge(app, settings, delivery, metrics, health).attach()
+    _Edge(app, settings, delivery, guarantee, limits, metrics, health).attach()
     try:
         return _run_app(app, health, drain)
     finally:
@@ -95,26 +117,51 @@ def _run_app(app: faust.App, health: Health, drain: Drain) -> int:
     except SystemExit as ending:
         is_clean = ending.code in (0, None) and not (app.crashed or worker.crashed)
         log.info("worker_ended", clean=is_clean)
-        return ExitCode.OK if is_clean else ExitCode.BROKEN_MACHINE
+        if is_clean:
+            return ExitCode.OK
+        reason = app.crash_reason or worker.crash_reason
+        if reason is not None and (denial := find_denial(reason)):
+            log.critical("permission_denied", reason=str(denial))
+            return denial.exit_code
+        return ExitCode.BROKEN_MACHINE
 
 
-async def _send(app: faust.App, record: OutgoingRecord) -> Any:
-    producer: Any = app.producer
-    return await producer.send(record.topic, record.key, record.value, None, None, list(record.headers))
+async def _read_limits(settings: Settings) -> dict[str, int]:
+    return await read_max_message_bytes(settings, (settings.output_topic, settings.dead_letter_topic))
+
+
+async def _commit(app: faust.App, positions: Positions) -> None:
+    consumer: Any = app.consumer
+    await consumer.commit_positions(positions)
 
 
 class _Edge:
     """Attaches the worker's parts to a Faust app: the agent, the listeners, the watch over topics."""
 
     def __init__(
-        self, app: faust.App, settings: Settings, delivery: Delivery, metrics: Metrics, health: Health
+        self,
+        app: faust.App,
+        settings: Settings,
+        delivery: Delivery,
+        guarantee: Guarantee,
+        limits: SizeLimits,
+        metrics: Metrics,
+        health: Health,
     ) -> None:
         self._app = app
         self._settings = settings
         self._delivery = delivery
+        self._guarantee = guarantee
+        self._limits = limits
         self._metrics = metrics
         self._health = health
         self._membership = Membership(is_static=settings.instance_id is not None)
+        self._breaker = CircuitBreaker(
+            share=settings.breaker_share,
+            min_records=settings.breaker_min_records,
+            window_seconds=settings.breaker_window_seconds,
+            pause_seconds=settings.breaker_pause_seconds,
+        )
 
     def attach(self) -> None:
         """Attach everything; before the app starts."""
@@ -124,10 +171,14 @@ class _Edge:
         self._app.agent(topic, name="explain", concurrency=1)(self._consume)
         self._app.task(self._watch_topics)
         # As Any: Faust's type of a signal's handler fits no function that names its arguments.
-        note_assigned: Any = self._note_assigned
-        note_revoked: Any = self._note_revoked
-        self._app.on_partitions_assigned.connect(note_assigned, weak=False)
-        self._app.on_partitions_revoked.connect(note_revoked, weak=False)
+        handlers: dict[Any, Any] = {
+            self._app.on_partitions_assigned: self._note_assigned,
+            self._app.on_partitions_revoked: self._note_revoked,
+            self._app.on_rebalance_complete: self._open_guarantee,
+            self._app.on_before_shutdown: self._close_guarantee,
+        }
+        for signal, handler in handlers.items():
+            signal.connect(handler, weak=False)
 
     async def _consume(self, stream: Any) -> None:
         manual = stream.noack()
@@ -136,46 +187,72 @@ class _Edge:
         )
         async for events in batches:
             try:
-                await self._settle(manual, events)
+                await self._settle(events)
+                for event in events:
+                    await manual.ack(event)
+                # Commits nothing, but empties Faust's book of what was acknowledged.
+                await self._app.consumer.commit()
+                await self._wait_for_breaker()
             except Exception as error:
-                end_process(ExitCode.BROKEN_MACHINE, "batch_not_settled", error)
+                # After a crash of Faust this error is only its consequence.
+                cause = self._app.crash_reason or error
+                end_process(find_exit_code(cause), "batch_not_settled", find_denial(cause) or error)
 
-    async def _settle(self, stream: Any, events: Sequence[Any]) -> None:
-        records = [_read_record(event.message) for event in events]
+    async def _settle(self, events: Sequence[Any]) -> None:
+        # What was fetched before a rebalance belongs to whoever owns its partition now, and is fetched again.
+        generation = self._app.consumer_generation_id
+        records = [_read_record(event.message) for event in events if event.message.generation_id == generation]
+        if not records:
+            return
         self._health.begin_batch()
         self._metrics.count_received(len(records))
         settlement = await self._delivery.deliver(records)
-        for event in events:
-            await stream.ack(event)
-        async with asyncio.timeout(self._settings.retry_budget_seconds):
-            is_committed = await self._app.consumer.commit()
-        self._membership.note_commit(is_committed)
+        now = time.time()
         self._metrics.count_batch(
-            settlement.explained,
-            settlement.dead_letters,
-            [time.time() - record.timestamp_seconds for record in records if record.timestamp_seconds],
+            settlement.outcomes,
+            [now - record.timestamp_seconds for record in records if record.timestamp_seconds],
         )
         self._metrics.count_texts(settlement.explanations, settlement.templates, settlement.violations)
+        self._metrics.count_letters(settlement.dead_letters)
         self._metrics.inference_seconds.observe(settlement.inference_seconds)
-        self._metrics.commits.inc(is_committed)
+        self._metrics.overloaded.set(settlement.is_overloaded)
+        self._metrics.commits.inc()
         self._health.end_batch()
-        log.info(
-            "batch_settled",
-            explained=settlement.explained,
-            dead_letters=settlement.dead_letters,
-            explanations=settlement.explanations.total(),
-            committed=is_committed,
-        )
+        log.info("batch_settled", **settlement.outcomes, explanations=settlement.explanations.total())
+        if settlement.errors:
+            log.error("items_failed", errors=dict(settlement.errors))
+        self._breaker.note(settlement.judged, settlement.failures)
+        self._show_breaker()
+
+    async def _wait_for_breaker(self) -> None:
+        """Take no further batch while the breaker is open; what Faust holds already is settled before it lets go."""
+        while (seconds := self._breaker.seconds_until_probe()) > 0:
+            if self._app.rebalancing or self._health.is_draining:
+                return
+            await asyncio.sleep(min(seconds, BREAKER_TICK_SECONDS))
+        self._show_breaker()
+
+    def _show_breaker(self) -> None:
+        reason = self._breaker.reason
+        if bool(reason) != bool(self._health.breaker_reason):
+            log.error("breaker_opened", reason=reason) if reason else log.info("breaker_closed")
+        self._health.breaker_reason = reason
+        self._metrics.set_breaker(self._breaker.state)
 
     async def _watch_topics(self) -> None:
         # Faust says once that a topic is missing, then looks healthy with an empty assignment.
         while True:
-            await asyncio.sleep(TOPIC_WAIT_SECONDS if self._health.missing_topics else TOPIC_CHECK_SECONDS)
             try:
                 self._health.missing_topics = await find_missing_topics(self._settings)
+                if not self._health.missing_topics:
+                    self._limits.max_message_bytes = await _read_limits(self._settings)
+            except PermissionDeniedError as error:
+                # aiokafka tries refused credentials again for ever, and says so only in its log.
+                end_process(ExitCode.PERMISSION, "permission_denied", error)
             except BrokerUnreachableError:
                 # A broker that is away for a while makes no topic disappear; the delivery waits for it.
-                continue
+                pass
+            await asyncio.sleep(TOPIC_WAIT_SECONDS if self._health.missing_topics else TOPIC_CHECK_SECONDS)
 
     async def _note_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
@@ -185,6 +262,22 @@ class _Edge:
 
     async def _note_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         self._health.is_assigned = False
+
+    async def _open_guarantee(self, _app: Any, **_: Any) -> None:
+        """Get ready to settle; Faust reads the committed offsets after this, so that a fenced owner moves none."""
+        try:
+            owned = self._app.consumer.assignment()
+            await self._guarantee.open(TopicPartition(one.topic, one.partition) for one in owned)
+        except Exception as error:
+            end_process(find_exit_code(error), "producer_not_started", find_denial(error) or error)
+
+    async def _close_guarantee(self, _app: Any, **_: Any) -> None:
+        await self._guarantee.close()
+
+
+def find_exit_code(error: BaseException) -> ExitCode:
+    """Find the exit code for an error that ends the worker."""
+    return classify(error) or ExitCode.BROKEN_MACHINE
 
 
 def _read_record(message: Any) -> IncomingRecord:
@@ -196,4 +289,5 @@ def _read_record(message: Any) -> IncomingRecord:
         value=message.value,
         headers=tuple(message.headers or ()),
         timestamp_seconds=message.timestamp,
+        is_append_time=message.timestamp_type == APPEND_TIME,
     )

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from stream_app.core import events
 from stream_app.core.events import ModelIdentity
 from stream_app.core.generation import Draft
 from stream_app.core.pipeline import ExplanationPipeline
@@ -13,6 +14,8 @@ from stream_app.settings import load_settings
 from tests.fakes import ACCEPTED_TEXT
 
 DELAY_VARIABLE = "FAKE_WORKER_DELAY_SECONDS"
+LIMIT_VARIABLE = "FAKE_WORKER_MAX_RECORD_BYTES"
+"""For a worker of a bad deploy, which turns down what others take."""
 
 
 class FakeGenerator:
@@ -33,5 +36,7 @@ class FakeGenerator:
 
 
 if __name__ == "__main__":
+    if limit := os.environ.get(LIMIT_VARIABLE):
+        vars(events)["MAX_RECORD_BYTES"] = int(limit)
     generator = FakeGenerator(float(os.environ.get(DELAY_VARIABLE, "0")))
     sys.exit(run_worker(load_settings(), ExplanationPipeline(generator)))

@@ -5,8 +5,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 JARS = ROOT / ".cache" / "kafka" / "4.3.0"
 START_SECONDS = 60.0
+PLAINTEXT = "PLAINTEXT"
 
 
 class KafkaMissingError(Exception):
@@ -45,16 +47,38 @@ def install_kafka() -> Path:
     return JARS
 
 
+@dataclass(frozen=True)
+class ServerSecurity:
+    """How a broker is reached besides PLAINTEXT, and whom it lets do what."""
+
+    listeners: Mapping[str, str] = field(default_factory=dict)
+    """The security protocol of each further listener."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    scram_users: Mapping[str, str] = field(default_factory=dict)
+    """Passwords by user name, for SCRAM-SHA-512."""
+
+
 @contextmanager
 def run_kafka(folder: Path) -> Iterator[str]:
     """Run a broker on the loopback interface; yields its bootstrap server."""
+    with run_secured_kafka(folder, ServerSecurity()) as ports:
+        yield f"127.0.0.1:{ports[PLAINTEXT]}"
+
+
+@contextmanager
+def run_secured_kafka(folder: Path, security: ServerSecurity) -> Iterator[dict[str, int]]:
+    """Run a broker with more listeners on the loopback interface; yields the port of each, PLAINTEXT too."""
     classpath = f"{install_kafka()}/*"
-    port, controller_port = _find_free_ports(2)
+    names = [PLAINTEXT, *security.listeners]
+    controller_port, *free_ports = _find_free_ports(1 + len(names))
+    ports = dict(zip(names, free_ports, strict=True))
     properties = folder / "server.properties"
-    properties.write_text(_render_properties(folder, port, controller_port))
+    properties.write_text(_render_properties(folder, ports, controller_port, security))
     environment = {"PATH": os.environ["PATH"]}
     cluster = "MkU3OEVBNTcwNTJENDM2Qg"
     format_command = ["java", "-Xmx256m", "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", cluster]
+    for user, password in security.scram_users.items():
+        format_command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
     subprocess.run(
         [*format_command, "-c", str(properties)],
         env=environment,
@@ -70,8 +94,8 @@ def run_kafka(folder: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_until_up(f"127.0.0.1:{port}", server)
-        yield f"127.0.0.1:{port}"
+        _wait_until_up(f"127.0.0.1:{ports[PLAINTEXT]}", server)
+        yield ports
     finally:
         server.kill()
         server.wait()
@@ -98,15 +122,18 @@ def _find_free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def _render_properties(folder: Path, port: int, controller_port: int) -> str:
+def _render_properties(folder: Path, ports: Mapping[str, int], controller_port: int, security: ServerSecurity) -> str:
+    listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
+    protocols = {PLAINTEXT: PLAINTEXT, "CONTROLLER": PLAINTEXT, **security.listeners}
+    more = "\n".join(f"{name}={value}" for name, value in security.properties.items())
     return f"""
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map={",".join(f"{name}:{protocol}" for name, protocol in protocols.items())}
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -116,4 +143,5 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+{more}
 """

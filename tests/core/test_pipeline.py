@@ -1,5 +1,7 @@
 """The whole path, with a scripted model: one outcome a record, whatever happens on the way."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -7,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_app.core.errors import ModelUnusableError
-from stream_app.core.events import Explanation
+from stream_app.core import pipeline as pipeline_module
+from stream_app.core.errors import GenerationError, ModelUnusableError
+from stream_app.core.events import Explanation, RankingEvent, decode_event
 from stream_app.core.generation import Draft, generate_each
 from stream_app.core.pipeline import MAX_ATTEMPTS, Explained, ExplanationPipeline, Outcome, Rejected
 from stream_app.core.prompt import compute_prompt_fingerprint
-from stream_app.core.template import write_template
+from stream_app.core.template import WrittenText, write_template
 from tests.factories import build_history_item, build_item, build_record
 from tests.fakes import ACCEPTED_TEXT, ScriptedGenerator, read_title, write_by_prompt
 from tests.strategies import documents
@@ -214,6 +217,180 @@ def test_a_title_with_our_own_tokens_is_explained_without_them() -> None:
     (explanation,) = explain_one(ScriptedGenerator(), items=[build_item("<n1> <same> [SEP]", item_id="a")]).explanations
     assert explanation.text == "You might want to take a look at this item when there is time."
     assert explanation.evidence == []
+
+
+def test_a_failing_generator_is_tried_again_after_a_pause_and_a_failure_that_passes_changes_nothing() -> None:
+    failures, pauses = [1, 1, 1], list[float]()
+
+    def fail(prompt: str) -> bool:
+        return read_title(prompt) == "Slate" and bool(failures and failures.pop())
+
+    records = [build_record(items=[build_item(title) for title in ("Salt", "Slate", "Marrow")])]
+    recovered = ExplanationPipeline(ScriptedGenerator(write_by_prompt, fail), pause=pauses.append).explain(records)
+    assert recovered == ExplanationPipeline(ScriptedGenerator(write_by_prompt)).explain(records)
+    assert pauses == [0.1]
+
+
+def test_failures_of_the_generator_are_counted_by_item_and_named_by_type() -> None:
+    generator = ScriptedGenerator(fails_on=lambda prompt: read_title(prompt) != "Slate")
+    explained = explain_one(generator, items=[build_item(title) for title in ("Salt", "Slate", "Marrow")])
+    assert explained.generation_failures == 2
+    assert explained.errors == {"GenerationError": 2}
+    assert (explained.failed_item_ids, explained.letter) == ((), None)
+
+
+def test_after_a_failed_generation_no_other_text_of_the_model_is_taken() -> None:
+    """Whoever repeats the record when the generator works again must not see another text of the same model."""
+
+    class SecondPlanFails(ScriptedGenerator):
+        def generate(self, prompts: Sequence[str]) -> list[Draft]:
+            self.calls.append(list(prompts))
+            if len(self.calls) > 1:
+                raise GenerationError
+            return [Draft(ACCEPTED_TEXT, -0.9, is_sure=False) for _ in prompts]
+
+    generator = SecondPlanFails()
+    (explanation,) = explain_one(generator).explanations
+    assert (explanation.source, explanation.template_reason) == ("template", "generation_failed")
+    assert len({call[0] for call in generator.calls}) == 2
+
+
+def test_an_unexpected_error_of_the_generator_stays_with_its_prompt() -> None:
+    def write(prompt: str) -> str:
+        if read_title(prompt) == "Slate":
+            raise ZeroDivisionError(prompt)
+        return ACCEPTED_TEXT
+
+    explained = explain_one(ScriptedGenerator(write), items=[build_item(title) for title in ("Salt", "Slate")])
+    assert [explanation.source for explanation in explained.explanations] == ["model", "template"]
+    assert explained.errors == {"ZeroDivisionError": 1}
+
+
+@pytest.mark.parametrize("log_probability", [-math.inf, math.nan])
+def test_a_text_that_the_gate_lets_through_is_taken_however_unlikely(log_probability: float) -> None:
+    text = "you loved <h1> , so there may be time for <t> when you are free ."
+    known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
+
+    class UnlikelyGenerator(ScriptedGenerator):
+        def generate(self, prompts: Sequence[str]) -> list[Draft]:
+            return [Draft(text, log_probability, is_sure=False) for _ in prompts]
+
+    explained = explain_one(UnlikelyGenerator(), **known)
+    assert not explained.violations
+    assert explained.explanations[0].source == "model"
+
+
+@pytest.mark.parametrize("step", ["build_prompt", "judge_slotted"])
+def test_a_bug_on_one_item_gives_it_the_template_and_its_neighbours_their_texts(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(pipeline_module, step)
+
+    def fail_on_odd(*arguments: object) -> object:
+        event, index = (arguments[-2], arguments[-1])
+        assert isinstance(event, RankingEvent)
+        assert isinstance(index, int)
+        if event.items[index].title == "Odd":
+            raise KeyError("Confidential-Contents")
+        return real(*arguments)
+
+    monkeypatch.setattr(pipeline_module, step, fail_on_odd)
+    generator = ScriptedGenerator()
+    records = [build_record(items=[build_item("Salt"), build_item("Odd")]), build_record()]
+    odd, plain = ExplanationPipeline(generator).explain(records)
+    assert isinstance(odd, Explained)
+    assert isinstance(plain, Explained)
+    assert [one.source for one in odd.explanations] == ["model", "template"]
+    assert odd.explanations[1].template_reason == "internal_error"
+    assert odd.generation_failures == 1
+    assert set(odd.errors) == {"KeyError"}
+    assert plain.explanations[0].source == "model"
+    # Nothing is written twice: only the odd item may be asked about again.
+    assert sum("Salt" in prompt or "Harbour" in prompt for call in generator.calls for prompt in call) == 2
+
+
+def break_template(monkeypatch: pytest.MonkeyPatch, *titles: str) -> None:
+    """Let the template fail on items of these titles."""
+
+    def fail_or_write(event: RankingEvent, index: int) -> WrittenText:
+        if event.items[index].title in titles:
+            raise LookupError("Confidential-Contents")
+        return write_template(event, index)
+
+    monkeypatch.setattr(pipeline_module, "write_template", fail_or_write)
+
+
+def test_items_for_which_even_the_template_fails_are_named_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_template(monkeypatch, "Slate")
+    items = [build_item(title) for title in ("Salt", "Slate", "Marrow")]
+    explained = explain_one(ScriptedGenerator(write=lambda _: "no ."), items=items)
+    assert [explanation.item_id for explanation in explained.explanations] == ["item-Salt", "item-Marrow"]
+    assert explained.failed_item_ids == ("item-Slate",)
+    assert explained.letter is not None
+    assert (explained.letter.stage, explained.letter.error) == ("explain", "LookupError")
+    assert explained.letter.message == "1 of 3 items could not be explained, not even by the template"
+
+
+def test_a_record_of_which_every_item_fails_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_template(monkeypatch, "Salt", "Slate")
+    records = [build_record(items=[build_item("Salt"), build_item("Slate")]), build_record()]
+    rejected, explained = ExplanationPipeline(ScriptedGenerator(write=lambda _: "no .")).explain(records)
+    assert isinstance(rejected, Rejected)
+    assert (rejected.letter.stage, rejected.letter.error) == ("explain", "LookupError")
+    assert "Confidential" not in rejected.letter.message
+    assert isinstance(explained, Explained)
+
+
+def test_an_unexpected_error_of_decoding_rejects_its_record_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_on_odd(record: bytes | None) -> RankingEvent:
+        if record == b"odd":
+            raise TypeError("Confidential-Contents")
+        return decode_event(record)
+
+    monkeypatch.setattr(pipeline_module, "decode_event", fail_on_odd)
+    rejected, explained = ExplanationPipeline(ScriptedGenerator()).explain([b"odd", build_record()])
+    assert isinstance(rejected, Rejected)
+    assert (rejected.letter.stage, rejected.letter.error) == ("decode", "TypeError")
+    assert "Confidential" not in rejected.letter.message
+    assert isinstance(explained, Explained)
+
+
+@pytest.mark.parametrize("step", ["decode_event", "build_prompt", "judge_slotted", "write_template"])
+@pytest.mark.parametrize("error", [ModelUnusableError("gone"), MemoryError()])
+def test_a_broken_machine_is_never_taken_for_an_odd_record(
+    step: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline_module, step, break_down)
+    with pytest.raises(type(error)):
+        ExplanationPipeline(ScriptedGenerator(write=lambda _: "no .")).explain([build_record()])
+
+
+def test_the_template_alone_answers_at_once_and_says_why() -> None:
+    generator = ScriptedGenerator()
+    records = [build_record(**KNOWN), b"{", build_record(items=[build_item(title) for title in ("Salt", "Slate")])]
+    outcomes = ExplanationPipeline(generator).explain_with_template(records)
+    assert generator.calls == []
+    first, rejected, second = outcomes
+    assert isinstance(rejected, Rejected)
+    assert rejected.letter.stage == "decode"
+    assert isinstance(first, Explained)
+    assert isinstance(second, Explained)
+    explanations = (*first.explanations, *second.explanations)
+    assert [(one.source, one.template_reason) for one in explanations] == [("template", "overload")] * 3
+    assert first.explanations[0].text == write_template(first.event, 0).text
+    assert (first.generation_failures, first.errors, first.violations) == (0, Counter(), Counter())
+
+
+def test_the_template_alone_gives_the_ids_that_the_model_would_have_given() -> None:
+    pipeline = ExplanationPipeline(ScriptedGenerator())
+    records = [build_record(**KNOWN)]
+    (hurried,), (explained,) = pipeline.explain_with_template(records), pipeline.explain(records)
+    assert isinstance(hurried, Explained)
+    assert isinstance(explained, Explained)
+    assert hurried.explanations[0].explanation_id == explained.explanations[0].explanation_id
 
 
 records = st.one_of(

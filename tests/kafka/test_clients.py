@@ -1,12 +1,16 @@
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiokafka import errors as kafka_errors
 from pydantic import SecretStr
 
+from stream_app.core.errors import PrismError
+from stream_app.exit_codes import ExitCode
 from stream_app.kafka.app import build_app
-from stream_app.kafka.clients import build_security
+from stream_app.kafka.clients import BrokerUnreachableError, build_security, classify, find_denial
 from stream_app.settings import Settings, SettingsError
 
 CANARY = "canary-9b"
@@ -37,6 +41,62 @@ def test_a_certificate_file_that_is_none_is_a_settings_error(tmp_path: Path) -> 
     path.write_text("no certificate")
     with pytest.raises(SettingsError, match="PRISM_SSL_CAFILE"):
         build_security(Settings(security_protocol="SSL", ssl_cafile=path))
+
+
+def wrap(error: BaseException, *, is_explicit: bool) -> BaseException:
+    """Raise one error because of another, as Faust and aiokafka do."""
+    try:
+        try:
+            raise error
+        except BaseException as cause:
+            if is_explicit:
+                raise RuntimeError("wrapped") from cause
+            raise RuntimeError("wrapped")  # noqa: B904  # Also an implicit cause is to be found.
+    except RuntimeError as outer:
+        return outer
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLCertVerificationError("self-signed"),
+        kafka_errors.SaslAuthenticationFailed(),
+        kafka_errors.AuthenticationFailedError(),
+        kafka_errors.UnsupportedSaslMechanismError(),
+        kafka_errors.TopicAuthorizationFailedError({"t"}),
+        kafka_errors.GroupAuthorizationFailedError("g"),
+        kafka_errors.ClusterAuthorizationFailedError(),
+        kafka_errors.TransactionalIdAuthorizationFailed("i"),
+    ],
+)
+def test_denials_are_found_however_they_are_wrapped(error: BaseException) -> None:
+    for one in (error, wrap(error, is_explicit=True), wrap(error, is_explicit=False)):
+        assert classify(one) is ExitCode.PERMISSION
+        denial = find_denial(one)
+        assert denial is not None
+        assert denial.exit_code is ExitCode.PERMISSION
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (kafka_errors.KafkaConnectionError(), ExitCode.BROKER_UNREACHABLE),
+        (kafka_errors.NodeNotReadyError(), ExitCode.BROKER_UNREACHABLE),
+        (BrokerUnreachableError(), ExitCode.BROKER_UNREACHABLE),
+        (kafka_errors.MessageSizeTooLargeError(), None),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), None),
+        (ValueError(), None),
+    ],
+)
+def test_other_errors_are_no_denials(error: BaseException, code: ExitCode | None) -> None:
+    assert classify(error) is code
+    assert find_denial(error) is None
+
+
+def test_an_error_that_prism_has_judged_is_not_judged_again() -> None:
+    judged = PrismError("a dead letter was refused")
+    judged.__cause__ = kafka_errors.TopicAuthorizationFailedError()
+    assert classify(judged) is None
 
 
 def test_the_app_has_the_settings_that_do_not_lose_data() -> None:

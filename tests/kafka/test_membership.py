@@ -1,21 +1,6 @@
 import pytest
 
-from stream_app.kafka.membership import MAX_JOINS, MAX_REFUSED_IN_A_ROW, CommitRefusedError, Membership
-
-
-def test_commits_refused_in_a_row_end_the_membership() -> None:
-    membership = Membership(is_static=False)
-    for _ in range(MAX_REFUSED_IN_A_ROW - 1):
-        membership.note_commit(is_accepted=False)
-    with pytest.raises(CommitRefusedError):
-        membership.note_commit(is_accepted=False)
-
-
-def test_an_accepted_commit_forgives_the_refused_ones() -> None:
-    membership = Membership(is_static=False)
-    for _ in range(3 * MAX_REFUSED_IN_A_ROW):
-        membership.note_commit(is_accepted=False)
-        membership.note_commit(is_accepted=True)
+from stream_app.kafka.membership import MAX_JOINS, Membership
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.core.events import DeadLetter, ModelIdentity
-from stream_app.kafka.dead_letters import TRUNCATED_BYTES, build_dead_letter_record
-from stream_app.kafka.records import IncomingRecord, Timing, encode_key
-
-MODEL = ModelIdentity(name="prism-small", version="1.2.3")
-LETTER = DeadLetter(stage="schema", error="SchemaError", message="items: too few")
+from stream_app.kafka.records import (
+    IncomingRecord,
+    OutgoingRecord,
+    Timing,
+    encode_key,
+    estimate_size,
+    render_source_headers,
+)
 
 
 def test_a_key_is_percent_encoded_around_one_colon() -> None:
@@ -30,34 +33,23 @@ def test_timing_is_rendered_in_utc_and_seconds() -> None:
     )
 
 
-@given(st.none() | st.binary(), st.none() | st.binary(), st.lists(st.tuples(st.text(), st.none() | st.binary())))
-def test_a_dead_letter_keeps_key_value_and_headers_byte_for_byte(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
+@given(
+    st.none() | st.binary(max_size=300),
+    st.binary(max_size=300),
+    st.lists(st.tuples(st.text(), st.none() | st.binary())),
+)
+def test_the_estimated_size_is_never_too_small_and_at_most_20_bytes_too_large(
+    key: bytes | None, value: bytes, headers: list[tuple[str, bytes | None]]
 ) -> None:
-    record = IncomingRecord("in", 3, 42, key, value, tuple(headers))
-    letter = build_dead_letter_record(record, LETTER, "dead", MODEL)
-    assert (letter.topic, letter.key, letter.value) == ("dead", key, value)
-    assert letter.headers[: len(headers)] == tuple(headers)
-    assert letter.headers[len(headers) :] == (
-        ("prism.dlq.stage", b"schema"),
-        ("prism.dlq.error", b"SchemaError"),
-        ("prism.dlq.message", b"items: too few"),
-        ("prism.dlq.topic", b"in"),
-        ("prism.dlq.partition", b"3"),
-        ("prism.dlq.offset", b"42"),
-        ("prism.dlq.model", b"prism-small/1.2.3"),
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000_000)
+    builder.append(0, 1_700_000_000_000, key, value, headers)
+    size = len(builder.build())
+    assert size <= estimate_size(OutgoingRecord("out", key, value, tuple(headers))) <= size + 20
+
+
+def test_source_headers_name_the_record() -> None:
+    assert render_source_headers(IncomingRecord("in", 3, 42, None, b"", ())) == (
+        ("prism.source.topic", b"in"),
+        ("prism.source.partition", b"3"),
+        ("prism.source.offset", b"42"),
     )
-
-
-def test_a_large_dead_letter_has_a_shorter_form_that_says_so() -> None:
-    record = IncomingRecord("in", 0, 0, b"k", b"x" * (TRUNCATED_BYTES + 1), ())
-    shorter = build_dead_letter_record(record, LETTER, "dead", MODEL).shorter
-    assert shorter is not None
-    assert shorter.value == b"x" * TRUNCATED_BYTES
-    assert shorter.headers[-1] == ("prism.dlq.truncated-from-bytes", b"65537")
-
-
-def test_a_message_with_a_lone_surrogate_still_becomes_a_header() -> None:
-    letter = DeadLetter.model_construct(stage="schema", error="SchemaError", message="field \ud800")
-    record = build_dead_letter_record(IncomingRecord("in", 0, 0, None, b"", ()), letter, "dead", MODEL)
-    assert dict(record.headers)["prism.dlq.message"] == b"field ?"

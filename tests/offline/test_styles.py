@@ -44,5 +44,7 @@ def test_a_text_of_more_than_24_words_is_long() -> None:
         ("a keeper was part of <h1> , and <t> has it too .", Manner.FREE),
     ],
 )
-def test_a_plain_text_keeps_to_its_source_speaks_to_the_user_and_repeats_what_it_means(text: str, manner: Manner) -> None:
+def test_a_plain_text_keeps_to_its_source_speaks_to_the_user_and_repeats_what_it_means(
+    text: str, manner: Manner
+) -> None:
     assert classify_style(text, SOURCE).manner is manner
