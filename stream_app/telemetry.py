@@ -145,6 +145,15 @@ class Metrics:
         self.overloaded = Gauge(
             "prism_overloaded", "1 while records are older than the overload deadline.", registry=registry
         )
+        self.breaker_openings = Gauge(
+            "prism_breaker_openings", "How often the circuit breaker has opened, bad probes too.", registry=registry
+        )
+        self.oldest_record_seconds = Gauge(
+            "prism_oldest_record_seconds", "Age of the oldest record of the last batch.", registry=registry
+        )
+        self.clock_jumps = Gauge(
+            "prism_clock_jumps", "How often the host's clock has jumped since the start.", registry=registry
+        )
         self._batch_records = Histogram(
             "prism_batch_records", "Records in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=registry
         )

@@ -60,7 +60,6 @@ class Settlement:
     failures: int
     """How many of them could not be decoded, or made generation fail."""
     inference_seconds: float
-    is_overloaded: bool
 
 
 class Delivery:
@@ -105,7 +104,7 @@ class Delivery:
             self._pack(record, outcome, timing, first_seen) for record, outcome in zip(records, outcomes, strict=True)
         ]
         await self._guarantee.settle(shipments)
-        return _count(shipments, timing.inference_seconds, self._overload.is_overloaded)
+        return _count(shipments, timing.inference_seconds)
 
     def _explain(self, records: Sequence[IncomingRecord], treatments: Sequence[Treatment]) -> list[Outcome]:
         explain: dict[Treatment, Callable[[Sequence[bytes | None]], list[Outcome]]] = {
@@ -188,7 +187,7 @@ def _list_texts(outcome: Outcome) -> Sequence[Explanation]:
     return outcome.explanations if isinstance(outcome, Explained) else ()
 
 
-def _count(shipments: Sequence[_Shipment], inference_seconds: float, is_overloaded: bool) -> Settlement:
+def _count(shipments: Sequence[_Shipment], inference_seconds: float) -> Settlement:
     letters = Counter(letter.stage for shipment in shipments if (letter := shipment.write_letter()))
     texts = [text for shipment in shipments for text in shipment.published]
     outcomes = [shipment.outcome for shipment in shipments]
@@ -207,5 +206,4 @@ def _count(shipments: Sequence[_Shipment], inference_seconds: float, is_overload
         judged=judged,
         failures=failures,
         inference_seconds=inference_seconds,
-        is_overloaded=is_overloaded,
     )

@@ -91,7 +91,7 @@ def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health:
     guarantee = build_guarantee(settings, limits, lambda positions: _commit(app, positions))
     delivery = Delivery(settings, pipeline, model, guarantee, overload, limits)
     drain = Drain(health, settings.drain_seconds)
-    _Edge(app, settings, delivery, guarantee, limits, metrics, health).attach()
+    _Edge(app, settings, delivery, guarantee, overload, limits, metrics, health).attach()
     try:
         return _run_app(app, health, drain)
     finally:
@@ -144,6 +144,7 @@ class _Edge:
         settings: Settings,
         delivery: Delivery,
         guarantee: Guarantee,
+        overload: OverloadPolicy,
         limits: SizeLimits,
         metrics: Metrics,
         health: Health,
@@ -152,9 +153,11 @@ class _Edge:
         self._settings = settings
         self._delivery = delivery
         self._guarantee = guarantee
+        self._overload = overload
         self._limits = limits
         self._metrics = metrics
         self._health = health
+        self._was_overloaded, self._clock_jumps = False, 0
         self._membership = Membership(is_static=settings.instance_id is not None)
         self._breaker = CircuitBreaker(
             share=settings.breaker_share,
@@ -170,6 +173,7 @@ class _Edge:
         )
         self._app.agent(topic, name="explain", concurrency=1)(self._consume)
         self._app.task(self._watch_topics)
+        self._app.task(self._watch_overload)
         # As Any: Faust's type of a signal's handler fits no function that names its arguments.
         handlers: dict[Any, Any] = {
             self._app.on_partitions_assigned: self._note_assigned,
@@ -215,7 +219,7 @@ class _Edge:
         self._metrics.count_texts(settlement.explanations, settlement.templates, settlement.violations)
         self._metrics.count_letters(settlement.dead_letters)
         self._metrics.inference_seconds.observe(settlement.inference_seconds)
-        self._metrics.overloaded.set(settlement.is_overloaded)
+        self._show_overload()
         self._metrics.commits.inc()
         self._health.end_batch()
         log.info("batch_settled", **settlement.outcomes, explanations=settlement.explanations.total())
@@ -238,6 +242,26 @@ class _Edge:
             log.error("breaker_opened", reason=reason) if reason else log.info("breaker_closed")
         self._health.breaker_reason = reason
         self._metrics.set_breaker(self._breaker.state)
+        self._metrics.breaker_openings.set(self._breaker.openings)
+
+    def _show_overload(self) -> None:
+        overload = self._overload
+        if overload.is_overloaded != self._was_overloaded:
+            log.warning("overload_begun" if overload.is_overloaded else "overload_ended")
+        if overload.clock_jumps > self._clock_jumps:
+            log.warning("clock_jumped", jumps=overload.clock_jumps)
+        self._was_overloaded, self._clock_jumps = overload.is_overloaded, overload.clock_jumps
+        self._metrics.overloaded.set(overload.is_overloaded)
+        self._metrics.oldest_record_seconds.set(overload.oldest_seconds)
+        self._metrics.clock_jumps.set(overload.clock_jumps)
+
+    async def _watch_overload(self) -> None:
+        # Without batches nothing else says that an overload is over.
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._health.batch_started_at is None:
+                self._overload.decide([])
+                self._show_overload()
 
     async def _watch_topics(self) -> None:
         # Faust says once that a topic is missing, then looks healthy with an empty assignment.

@@ -145,7 +145,6 @@ def test_late_records_get_the_template_where_that_is_asked_for() -> None:
         FakeGuarantee(), build_event(1), overload="template", overload_deadline_seconds=10, age_seconds=11
     )
     assert settlement.templates == {"overload": 1}
-    assert settlement.is_overloaded
 
 
 def test_a_repeat_has_the_same_key_and_value() -> None:
