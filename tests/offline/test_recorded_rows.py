@@ -13,7 +13,7 @@ from stream_app.core.events import RankingEvent
 from tests.offline.selected_rows import build_row, write_rows
 
 INVENTED = Path(__file__).parents[2] / "offline" / "recipes" / "data" / "invented_dev.jsonl.gz"
-TEXT = "Harbour Lights is a crime by Ada Lund, and so is Hollow Lantern, which you loved."
+TEXT = "Harbour Lights is a crime by Ada Lund, like Hollow Lantern, which you loved."
 
 
 def parse_row(**overrides: Any) -> RecordedRow:
@@ -24,7 +24,7 @@ def parse_row(**overrides: Any) -> RecordedRow:
 
 def test_names_and_titles_are_slots_on_both_sides() -> None:
     (pair,), counts = build_pairs([parse_row(explanation=TEXT)])
-    assert pair.target == "<t> is a crime by <n1> , and so is <h1> , which you loved ."
+    assert pair.target == "<t> is a crime by <n1> , like <h1> , which you loved ."
     assert pair.source.startswith("<by-item> <short> <plain> <item> <t> Harbour Lights")
     assert "<n1> Ada Lund" in pair.source
     assert "<h1> Hollow Lantern" in pair.source
