@@ -26,6 +26,9 @@ CONNECT_SECONDS: Final = 15.0
 TOPIC_SECONDS: Final = 30.0
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
+"""What a topic takes unless it says otherwise: the broker's own default."""
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+"""Above any limit that a topic usually has: the topic's own limit decides, so that records stay whole."""
 
 log = structlog.stdlib.get_logger(__name__)
 

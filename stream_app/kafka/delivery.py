@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-import structlog
-
 from stream_app.core.events import DeadLetter, Explanation, ModelIdentity
 from stream_app.core.pipeline import Explained, Outcome, Rejected
 from stream_app.kafka.breaker import count_failures
@@ -26,8 +24,6 @@ from stream_app.settings import Settings
 
 PUBLISH_STAGE: Final = "publish"
 """The stage that dead letters name where explanations are too large for their topic."""
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 class Explainer(Protocol):

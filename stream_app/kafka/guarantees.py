@@ -25,20 +25,16 @@ from aiokafka.structs import TopicPartition
 
 from stream_app.core.errors import PrismError
 from stream_app.kafka.app import Positions
-from stream_app.kafka.clients import build_security
+from stream_app.kafka.clients import DEFAULT_MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, build_security
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord
 from stream_app.settings import Settings
 
 GRACE_SECONDS: Final = 60.0
 """How much longer than the retry budget a producer and a transaction live: the budget ends the process first.
 A producer must not give a batch up and go on with the next."""
-MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-"""Above any limit that a topic usually has: the topic's own limit decides, so that dead letters stay whole."""
 
 log = structlog.stdlib.get_logger(__name__)
 
-DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
-"""What a topic takes unless it says otherwise: the broker's own default."""
 BATCH_BYTES: Final = 16_384
 
 Commit = Callable[[Positions], Awaitable[None]]

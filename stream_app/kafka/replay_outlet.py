@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
-from stream_app.kafka.clients import build_security, open_admin
+from stream_app.kafka.clients import MAX_REQUEST_BYTES, build_security, open_admin
 from stream_app.kafka.dead_letter_archive import (
     START_SECONDS,
     Archive,
@@ -27,8 +27,6 @@ from stream_app.kafka.dead_letter_replay import Outlet, Resending
 from stream_app.kafka.replay_progress import Progress, parse_progress
 from stream_app.settings import Settings
 
-MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-"""Above any limit that a topic usually has: the original topic's own limit decides."""
 SESSION_MILLISECONDS: Final = 10_000
 NEVER_MILLISECONDS: Final = 86_400_000
 

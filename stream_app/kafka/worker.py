@@ -266,6 +266,7 @@ class _Edge:
     async def _watch_topics(self) -> None:
         # Faust says once that a topic is missing, then looks healthy with an empty assignment.
         while True:
+            await asyncio.sleep(TOPIC_WAIT_SECONDS if self._health.missing_topics else TOPIC_CHECK_SECONDS)
             try:
                 self._health.missing_topics = await find_missing_topics(self._settings)
                 if not self._health.missing_topics:
@@ -275,8 +276,7 @@ class _Edge:
                 end_process(ExitCode.PERMISSION, "permission_denied", error)
             except BrokerUnreachableError:
                 # A broker that is away for a while makes no topic disappear; the delivery waits for it.
-                pass
-            await asyncio.sleep(TOPIC_WAIT_SECONDS if self._health.missing_topics else TOPIC_CHECK_SECONDS)
+                continue
 
     async def _note_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
