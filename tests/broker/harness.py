@@ -130,17 +130,26 @@ class Lane:
         """Read until every id has an outcome."""
         return self.read_until(lambda outputs, letters: collect_ids(outputs) | collect_ids(letters) >= identities)
 
+    def read_settled(self) -> tuple[list[Record], list[Record]]:
+        """Read outputs and dead letters to their ends: for workers that have nothing in flight."""
+        return self._read_to_end(self.settings.output_topic), self._read_to_end(self.settings.dead_letter_topic)
+
     def read_inputs(self) -> list[Record]:
         """Read the input topic to its end."""
+        return self._read_to_end(self.settings.input_topic)
+
+    def _read_to_end(self, topic: str) -> list[Record]:
+        """Read a topic without transactions to its end; fails after the deadline."""
         with open_reader(self.broker) as reader:
-            partitions = list_partitions(reader, self.settings.input_topic)
-            ends = sum(reader.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
+            partitions = list_partitions(reader, topic)
+            count = sum(reader.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
             reader.assign(partitions)
-            inputs: list[Record] = []
+            records: list[Record] = []
             deadline = time.monotonic() + DEADLINE_SECONDS
-            while len(inputs) < ends and time.monotonic() < deadline:
-                inputs += [_read(message) for message in reader.consume(500, timeout=0.5)]
-            return inputs
+            while len(records) < count:
+                assert time.monotonic() < deadline, f"{len(records)} of {count} records of {topic}"
+                records += [_read(message) for message in reader.consume(500, timeout=0.5)]
+            return records
 
     def read_committed(self) -> dict[int, int]:
         """Read the offsets that the worker's group has committed, by partition."""
