@@ -216,6 +216,8 @@ class DeadLetter(_Contract):
     stage: str
     error: str
     message: str
+    attempts: int = 1
+    """How often it was tried, before this letter, what could have worked the next time."""
 
 
 def decode_event(value: bytes | None) -> RankingEvent:

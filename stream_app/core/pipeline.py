@@ -22,7 +22,7 @@ from stream_app.core.events import (
     decode_event,
 )
 from stream_app.core.faithfulness import MAX_CHARACTERS, Verdict, Violation, check_faithfulness
-from stream_app.core.generation import Draft, Failure, Pause, TextGenerator, generate_persistently
+from stream_app.core.generation import MAX_TRIES, Draft, Failure, Pause, TextGenerator, generate_persistently
 from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
@@ -88,6 +88,8 @@ class _Task:
     is_settled: bool = False
     violations: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
+    tries: int = 1
+    """How often the generator was given the same prompt."""
     explanation: Explanation | None = None
 
     @property
@@ -250,7 +252,8 @@ def _describe_failure(tasks: Sequence[_Task]) -> DeadLetter:
     """Say why items failed, by the first of them: type and numbers, no contents."""
     failed = [task for task in tasks if task.explanation is None]
     message = f"{len(failed)} of {len(tasks)} items could not be explained, not even by the template"
-    return DeadLetter(stage=EXPLAIN_STAGE, error=failed[0].errors[-1], message=message)
+    attempts = max(task.tries for task in failed)
+    return DeadLetter(stage=EXPLAIN_STAGE, error=failed[0].errors[-1], message=message, attempts=attempts)
 
 
 def _render_prompt(task: _Task, attempt: int) -> str | None:
@@ -270,6 +273,7 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         # again, must not get another text of the model, only the model's instead of the template's.
         task.accepted, task.is_settled = None, True
         task.template_reason = GENERATION_FAILED
+        task.tries = MAX_TRIES
         task.errors.append(draft.error)
         return
     filled, verdict = judge_slotted(draft.text, task.prompt, task.event, task.item_index)

@@ -36,7 +36,6 @@ def build_dead_letter_record(
     model: ModelIdentity,
     *,
     family: HeaderFamily = "prism",
-    attempts: int = 1,
     first_failure: datetime | None = None,
     failed_item_ids: Sequence[str] = (),
     application: str = "",
@@ -50,7 +49,6 @@ def build_dead_letter_record(
         topic: the dead-letter topic.
         model: the model that the worker runs.
         family: whose headers are added to Prism's own.
-        attempts: how often the worker tried.
         first_failure: when it failed for the first time.
         failed_item_ids: where only some items failed, which.
         application: who could not explain it: the consumer group.
@@ -60,7 +58,7 @@ def build_dead_letter_record(
     Returns:
         The record to publish. It has a `shorter` form, for when the broker refuses it all the same.
     """
-    reasons = _render_reasons(record, letter, model, attempts, first_failure, failed_item_ids, application)
+    reasons = _render_reasons(record, letter, model, first_failure, failed_item_ids, application)
     whole = OutgoingRecord(
         topic=topic,
         key=record.key,
@@ -84,7 +82,6 @@ def _render_reasons(
     record: IncomingRecord,
     letter: DeadLetter,
     model: ModelIdentity,
-    attempts: int,
     first_failure: datetime | None,
     failed_item_ids: Sequence[str],
     application: str,
@@ -97,7 +94,7 @@ def _render_reasons(
         "stage": letter.stage,
         "error": letter.error,
         "message": letter.message,
-        "attempts": str(attempts),
+        "attempts": str(letter.attempts),
         "first-failure": None if first_failure is None else _render_moment(first_failure),
         "application": application or None,
         "model": f"{model.name}/{model.version}",

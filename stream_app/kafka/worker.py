@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from stream_app.core.errors import ModelUnusableError
 from stream_app.exit_codes import ExitCode
 from stream_app.kafka.app import DrainingWorker, Positions, build_app
+from stream_app.kafka.batches import split_by_items
 from stream_app.kafka.breaker import CircuitBreaker
 from stream_app.kafka.clients import (
     BrokerUnreachableError,
@@ -186,17 +187,18 @@ class _Edge:
 
     async def _consume(self, stream: Any) -> None:
         manual = stream.noack()
-        batches: AsyncIterator[Sequence[Any]] = manual.noack_take(
+        takes: AsyncIterator[Sequence[Any]] = manual.noack_take(
             self._settings.batch_records, within=self._settings.batch_wait_seconds
         )
-        async for events in batches:
+        async for taken in takes:
             try:
-                await self._settle(events)
-                for event in events:
-                    await manual.ack(event)
-                # Commits nothing, but empties Faust's book of what was acknowledged.
-                await self._app.consumer.commit()
-                await self._wait_for_breaker()
+                for batch in split_by_items([event.message.value for event in taken]):
+                    await self._settle(taken[batch])
+                    for event in taken[batch]:
+                        await manual.ack(event)
+                    # Commits nothing, but empties Faust's book of what was acknowledged.
+                    await self._app.consumer.commit()
+                    await self._wait_for_breaker()
             except Exception as error:
                 # After a crash of Faust this error is only its consequence.
                 cause = self._app.crash_reason or error

@@ -230,6 +230,11 @@ class WorkerProcess:
         """Wait for /readyz to say 200."""
         self.wait_until(lambda: self.get("/readyz")[0] == 200, "ready")
 
+    def read_memory(self) -> int:
+        """Read the resident memory, in bytes."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def read_metric(self, sample: str) -> float:
         """Read one sample of /metrics, such as `prism_commits_total`."""
         for line in self.get("/metrics")[1].decode().splitlines():

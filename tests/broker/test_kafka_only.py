@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from stream_app.kafka.batches import MAX_BATCH_ITEMS
 from stream_app.kafka.clients import TopicCreationError, create_topics
 from tests.broker.conftest import build_lane
 from tests.broker.harness import Broker, Lane, build_event, build_events, collect_ids
@@ -74,3 +75,31 @@ def test_a_dead_letter_that_the_topic_refuses_is_cut_and_its_neighbours_are_unha
 def test_too_much_replication_is_refused_with_the_reason(bare_lane: Lane) -> None:
     with pytest.raises(TopicCreationError, match="InvalidReplicationFactor"):
         create_topics(bare_lane.settings, partitions=1, replication=3)
+
+
+def test_a_batch_of_long_rankings_is_explained_in_parts(bare_lane: Lane) -> None:
+    bare_lane.create_topics()
+    events = [(f"event-{number}", build_event(number, items=50)) for number in range(30)]
+    bare_lane.send(events)
+    worker = bare_lane.start_worker(PRISM_BATCH_RECORDS="100", PRISM_BATCH_WAIT_SECONDS="3")
+    worker.wait_until(lambda: worker.read_metric('prism_records_settled_total{outcome="explained"}') == 30, "settled")
+    settled = [one["explanations"] for one in worker.read_entries() if one["message"] == "batch_settled"]
+    assert sum(settled) == 1_500
+    assert max(settled) <= MAX_BATCH_ITEMS
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_backlog(kafka_broker: Broker, tmp_path: Path) -> None:
+    memory = {}
+    for waiting in (2_000, 200_000):
+        lane = build_lane(kafka_broker, f"backlog-{waiting}", tmp_path)
+        lane.create_topics()
+        lane.send(build_events(waiting), **{"queue.buffering.max.messages": waiting})
+        worker = lane.start_worker(delay_seconds=0.02)
+        try:
+            worker.wait_until(lambda worker=worker: worker.read_metric("prism_commits_total") >= 50, "50 batches")  # type: ignore[misc]
+            memory[waiting] = worker.read_memory()
+        finally:
+            worker.end()
+    # The fetch buffers of four partitions are 1 MiB; all that waits is 100 MB.
+    assert memory[200_000] - memory[2_000] < 30_000_000, memory

@@ -329,6 +329,15 @@ def test_items_for_which_even_the_template_fails_are_named_beside_the_others(mon
     assert explained.letter is not None
     assert (explained.letter.stage, explained.letter.error) == ("explain", "LookupError")
     assert explained.letter.message == "1 of 3 items could not be explained, not even by the template"
+    assert explained.letter.attempts == 1
+
+
+def test_a_letter_says_how_often_the_model_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_template(monkeypatch, "Slate")
+    items = [build_item("Salt"), build_item("Slate")]
+    explained = explain_one(ScriptedGenerator(fails_on=lambda prompt: "Slate" in prompt), items=items)
+    assert explained.letter is not None
+    assert (explained.letter.error, explained.letter.attempts) == ("LookupError", 3)
 
 
 def test_a_record_of_which_every_item_fails_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:

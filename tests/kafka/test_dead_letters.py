@@ -55,10 +55,9 @@ def test_what_varies_is_told_in_headers_and_changes_neither_key_nor_value() -> N
     moment = datetime(2026, 3, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
     letter = build_dead_letter_record(
         RECORD,
-        LETTER,
+        LETTER.model_copy(update={"attempts": 7}),
         "dead",
         MODEL,
-        attempts=7,
         first_failure=moment,
         failed_item_ids=("item:1", "é"),
         application="prism",

@@ -1,0 +1,26 @@
+"""What was taken in one go, in batches that a worker explains within its limit of time."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+MAX_BATCH_ITEMS: Final = 1_000
+"""A thread that writes six explanations a second needs three minutes for as many: the worker's limit."""
+ITEM_MARK: Final = b'"item_id"'
+"""Stands once for each item, and for what of the history has an id: counting it needs no decoding."""
+
+
+def split_by_items(values: Sequence[bytes | None], max_items: int = MAX_BATCH_ITEMS) -> Iterator[slice]:
+    """Split records (the values of Kafka messages) into batches of about `max_items` items at most, in order.
+
+    A record with more items is a batch of its own. The count is an estimate, never too low for a usual encoder of JSON;
+    a batch that is too large or too small is explained all the same.
+    """
+    start, items = 0, 0
+    for index, value in enumerate(values):
+        count = (value or b"").count(ITEM_MARK)
+        if index > start and items + count > max_items:
+            yield slice(start, index)
+            start, items = index, 0
+        items += count
+    if values:
+        yield slice(start, len(values))
