@@ -96,9 +96,10 @@ class Lane:
         """Send records, each with its id in a header, and wait until the broker has them."""
         producer = Producer({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0, **arguments})
         failures: list[Any] = []
+        topic = self.settings.input_topic
         for number, (identity, value) in enumerate(records):
             producer.produce(
-                self.settings.input_topic,
+                topic,
                 value,
                 key=f"key-{number % 17}".encode(),
                 headers=[(ID_HEADER, identity.encode()), ("trace", b"\x00\xff"), ("trace", None)],
