@@ -224,7 +224,6 @@ ROWS: Final[tuple[Row, ...]] = (
         "model",
         "real model, killed (-9) every few seconds",
         per_lane(worker_faults.signal_repeatedly(SIGKILL, 3)),
-        runs=1,
         plan=LoadPlan(60.0, max_items=1),
         environment=STATIC,
         command=(*RIGHT_WORKER, "--model"),
