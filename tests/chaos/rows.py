@@ -48,6 +48,8 @@ class Row:
     exits: frozenset[int] = frozenset()
     """Codes with which a worker may end by itself."""
     must_exit: bool = False
+    settle_seconds: float = 240.0
+    """How long the workers have, after the load, for what is still waiting."""
     may_cut_letters: bool = False
     """Whether a dead letter may be less than its record, and say so."""
 
@@ -225,6 +227,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "real model, killed (-9) every few seconds",
         per_lane(worker_faults.signal_repeatedly(SIGKILL, 3)),
         plan=LoadPlan(60.0, max_items=1),
+        # Three workers share the machine, each slower than its load.
+        settle_seconds=1_200.0,
         environment=STATIC,
         command=(*RIGHT_WORKER, "--model"),
     ),

@@ -82,12 +82,12 @@ def _play(row: Row, stage: Stage) -> None:
         stage.lanes[0].problems.append(str(error))
         stage.each(lambda lane: lane.loader.finish())
         return
-    stage.each(_finish)
+    stage.each(lambda lane: _finish(lane, row.settle_seconds))
 
 
-def _finish(lane: Lane) -> None:
+def _finish(lane: Lane, settle_seconds: float) -> None:
     lane.loader.finish()
-    lane.wait_until_settled()
+    lane.wait_until_settled(settle_seconds)
 
 
 def _judge(row: Row, events: int, result: Result, codes: set[int]) -> Result:

@@ -22,7 +22,6 @@ from tests.chaos.supervisor import NotInTimeError, Supervisor, wait_until
 from tests.chaos.topics import Progress, make_topic, read_inputs, read_topic
 
 Delivery = Literal["at-least-once", "exactly-once"]
-SETTLE_SECONDS: Final = 240.0
 LINGER_SECONDS: Final = 1.0
 """After the last commit: what a worker would still write too much has to be there before the topics are read."""
 RIGHT_WORKER: Final = ("-m", "tests.chaos.worker")
@@ -83,7 +82,7 @@ class Lane:
         before = sum(self.read_committed().values())
         wait_until(lambda: sum(self.read_committed().values()) > before, f"{self.name}: anything is committed")
 
-    def wait_until_settled(self) -> None:
+    def wait_until_settled(self, seconds: float) -> None:
         """Wait until every record of the input topic is committed."""
         progress = Progress(self.cluster.bootstrap_servers, self.name, self.input_topic)
 
@@ -93,7 +92,7 @@ class Lane:
             return False
 
         try:
-            wait_until(is_settled, f"{self.name}: everything is committed", SETTLE_SECONDS)
+            wait_until(is_settled, f"{self.name}: everything is committed", seconds)
         except NotInTimeError as error:
             self.problems.append(f"{error}; {progress.count_left()} records left")
         finally:
