@@ -16,11 +16,12 @@ from transformers import AutoModelForSeq2SeqLM, PreTrainedModel, PreTrainedToken
 from offline.facts import write_json
 from offline.joint_metric import JointMetric, compute_joint_metric
 from offline.manifest import draft_manifest
-from offline.recorded_rows import RecordedRow, load_rows
+from offline.recorded_rows import RecordedRow, build_pairs, load_rows
 from offline.steps import StepContext
+from offline.vocabulary_map import write_vocabulary_map
 from stream_app.core.prompt import build_prompt
 from stream_app.runtime.artifact import load_artifact
-from stream_app.runtime.generator import CTranslate2Generator
+from stream_app.runtime.generator import VOCABULARY_MAP_NAME, CTranslate2Generator
 
 CONVERTED_FILES: Final = ("model.bin", "config.json", "shared_vocabulary.json")
 ARTIFACT_FILES: Final = (*CONVERTED_FILES, "tokenizer.json")
@@ -37,10 +38,16 @@ class ConvertOptions(BaseModel):
     """Share of first drafts on those rows that shall count as sure; of the others the worker writes further ones and
     takes the likeliest. Readers found faults in a fifth of the likeliest seventh of an early student's texts, and in
     four fifths of the least likely seventh."""
+    vocabulary_map: int | None = Field(default=None, ge=1)
+    """Tokens of at least so many training targets are candidates for every prompt, of all others only those that the
+    prompt has. None: every token is a candidate for every prompt."""
 
 
 class Agreement(BaseModel):
-    """`agreement.json`: the same weights in int8 and in float32, on the same prompts, with the same decoding."""
+    """`agreement.json`: the same weights in int8 and in float32, on the same prompts, with the same decoding.
+
+    Where the artifact has a vocabulary map, float32 is without: what the map changes counts as difference too.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,14 +70,24 @@ def convert(options: ConvertOptions, context: StepContext) -> None:
     run = context.inputs["distill"]
     student = AutoModelForSeq2SeqLM.from_pretrained(run / "best")
     convert_student(student, run / "tokenizer.json", context.folder)
-    draft_manifest(context.folder, ARTIFACT_FILES)
+    files = list(ARTIFACT_FILES)
+    if options.vocabulary_map is not None:
+        pairs, _ = build_pairs(load_rows(context.inputs["select"] / "train.jsonl"))
+        context.counts["tokens_always_candidates"] = write_vocabulary_map(
+            context.folder / VOCABULARY_MAP_NAME,
+            Tokenizer.from_file(str(run / "tokenizer.json")),
+            (pair.target for pair in pairs),
+            options.vocabulary_map,
+        )
+        files.append(VOCABULARY_MAP_NAME)
+    draft_manifest(context.folder, files)
     rows = list(load_rows(context.inputs["select"] / "dev.jsonl"))[: options.agreement_rows]
     with tempfile.TemporaryDirectory() as scratch:
         exact = Path(scratch)
         convert_student(student, run / "tokenizer.json", exact, quantization="float32")
         draft_manifest(exact, ARTIFACT_FILES)
         agreement = measure_agreement(context.folder, exact, rows, options.sure_share)
-    draft_manifest(context.folder, ARTIFACT_FILES, sure_from=agreement.sure_from)
+    draft_manifest(context.folder, files, sure_from=agreement.sure_from)
     write_json(context.folder / "agreement.json", agreement.model_dump(mode="json"))
     context.counts["rows_compared"] = agreement.rows
 

@@ -8,18 +8,17 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from offline.card import CardFacts, render_card
-from offline.convert import ARTIFACT_FILES, Agreement
+from offline.convert import Agreement
 from offline.evaluation.report import EVALUATION_NAME, Evaluation
 from offline.evaluation.texts import TEXTS_NAME
 from offline.facts import TrainingFacts
 from offline.manifest import write_manifest
 from offline.steps import StepContext, StepError, read_manifest
-from stream_app.core.manifest import MANIFEST_NAME, Manifest
+from stream_app.core.manifest import MANIFEST_NAME, Manifest, decode_manifest
 from stream_app.runtime.artifact import load_artifact
 
 AGREEMENT_NAME: Final = "agreement.json"
 CARD_NAME: Final = "README.md"
-RELEASED_FILES: Final = (*ARTIFACT_FILES, AGREEMENT_NAME, EVALUATION_NAME)
 EXAMPLES_IN_CARD: Final = 20
 
 
@@ -51,13 +50,14 @@ def release(options: ReleaseOptions, context: StepContext) -> None:
         if (target / MANIFEST_NAME).read_bytes() != (context.folder / MANIFEST_NAME).read_bytes():
             raise StepError(f"{target} holds another release; an artifact never changes: raise `release.version`")
     else:
-        _publish(context.folder, target)
+        _publish(context.folder, target, manifest)
     load_artifact(str(target.resolve()))
     context.counts["files"] = len(manifest.files)
 
 
 def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Manifest:
-    for step, names in (("convert", (*ARTIFACT_FILES, AGREEMENT_NAME)), ("evaluate", (EVALUATION_NAME,))):
+    weights = decode_manifest((context.inputs["convert"] / MANIFEST_NAME).read_bytes()).files
+    for step, names in (("convert", (*weights, AGREEMENT_NAME)), ("evaluate", (EVALUATION_NAME,))):
         for name in names:
             shutil.copyfile(context.inputs[step] / name, folder / name)
     training = TrainingFacts.model_validate_json((context.inputs["distill"] / "training.json").read_bytes())
@@ -75,7 +75,7 @@ def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Ma
     (folder / CARD_NAME).write_text(render_card(facts), encoding="utf-8")
     return write_manifest(
         folder,
-        RELEASED_FILES,
+        (*weights, AGREEMENT_NAME, EVALUATION_NAME),
         name=options.name,
         version=options.version,
         licence=options.licence,
@@ -97,8 +97,8 @@ def _choose_examples(path: Path) -> tuple[str, ...]:
     return tuple(f"({row['source']}, {row['kind']}) {row['emitted']}" for row in rows)
 
 
-def _publish(folder: Path, target: Path) -> None:
+def _publish(folder: Path, target: Path, manifest: Manifest) -> None:
     """Copy all files, the manifest last: without it nobody takes a half-copied folder for an artifact."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in (*RELEASED_FILES, CARD_NAME, MANIFEST_NAME):
+    for name in (*manifest.files, CARD_NAME, MANIFEST_NAME):
         shutil.copyfile(folder / name, target / name)

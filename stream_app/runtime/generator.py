@@ -14,6 +14,8 @@ from stream_app.core.slots import SLOT, SLOT_TOKENS
 from stream_app.runtime.artifact import Artifact
 
 TOKENIZER_NAME: Final = "tokenizer.json"
+VOCABULARY_MAP_NAME: Final = "vmap.txt"
+"""CTranslate2's name for the file that says which tokens are candidates for a prompt; an artifact may have one."""
 WARM_UP_PROMPT: Final = "<by-item> <short> <plain> <item> <t> warm up ; genre drama"
 REPEAT_WINDOW_TOKENS: Final = 3
 BEAM_SIZE: Final = 4
@@ -82,6 +84,7 @@ class CTranslate2Generator:
             no_repeat_ngram_size=REPEAT_WINDOW_TOKENS,
             repetition_penalty=REPETITION_PENALTY,
             return_scores=True,
+            use_vmap=VOCABULARY_MAP_NAME in self._manifest.files,
             suppress_sequences=[[token] for token in SLOT_TOKENS if token not in shown],
         )
         return pending

@@ -1,6 +1,8 @@
 """From a trained student to an artifact that the worker loads, whatever tokenizer it has."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -9,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import BartForConditionalGeneration
 
 from offline.convert import Agreement, ConvertOptions, convert
+from offline.recorded_rows import TrainingPair, build_pairs, load_rows
 from offline.steps import StepContext
 from stream_app.core.prompt import PROMPT_TOKENS, build_prompt
 from stream_app.core.slots import SLOT_TOKENS
@@ -21,12 +24,12 @@ pytestmark = pytest.mark.slow
 LONG_PROMPT = "<by-item> <short> <item> <t> the film " + "by ada lund " * 200
 
 
-def run_convert(root: Path, rows: int = 3) -> StepContext:
-    folder = root / "convert"
+def run_convert(root: Path, name: str = "convert", **options: Any) -> StepContext:
+    folder = root / name
     folder.mkdir(exist_ok=True)
     inputs = {"select": root / "select", "distill": root / "distill"}
     context = StepContext(folder=folder, inputs=inputs, seed=1, base=root)
-    convert(ConvertOptions(agreement_rows=rows), context)
+    convert(ConvertOptions.model_validate({"agreement_rows": 3, **options}), context)
     return context
 
 
@@ -107,3 +110,26 @@ def test_converting_again_replaces_what_is_there_with_the_same(root: Path) -> No
     context = run_convert(root)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert context.counts == {"rows_compared": 3}
+
+
+def test_with_a_vocabulary_map_only_tokens_of_targets_and_of_the_prompt_are_written(root: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(root, tmp_path / "run"))
+    tokenizer = Tokenizer.from_file(str(folder / "distill" / "tokenizer.json"))
+    pairs, _ = build_pairs(load_rows(folder / "select" / "train.jsonl"))
+    known = {token for pair in pairs for token in tokenizer.encode(pair.target).tokens}
+    unknown = [token for token in tokenizer.encode(build_source(pairs)).tokens if token not in {*known, *PROMPT_TOKENS}]
+    rare = max(unknown, key=len)
+    prefer_token(folder / "distill", rare)
+    word = tokenizer.decode([tokenizer.token_to_id(rare)]).strip()
+    context = run_convert(folder, "mapped", vocabulary_map=1)
+    assert context.counts["tokens_always_candidates"] == len(known | set(SLOT_TOKENS))
+    run_convert(folder)
+    free, mapped = (CTranslate2Generator(load_artifact(str(folder / name))) for name in ("convert", "mapped"))
+    without, having = "you loved <t>", build_source(pairs)
+    assert word in free.generate([without])[0].text
+    assert word not in mapped.generate([without])[0].text
+    assert word in mapped.generate([having])[0].text
+
+
+def build_source(pairs: list[TrainingPair]) -> str:
+    return " ".join(pair.source for pair in pairs[:3])

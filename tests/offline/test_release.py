@@ -106,6 +106,15 @@ def test_the_worker_takes_what_is_released(run: Path) -> None:
     assert artifact.manifest.training["provenance"] == "Invented, all of it."
 
 
+def test_a_vocabulary_map_is_released_too(run: Path) -> None:
+    files = (*ARTIFACT_FILES, "vmap.txt")
+    (run / "convert" / "vmap.txt").write_text("\ta b\n", encoding="utf-8")
+    draft_manifest(run / "convert", files)
+    artifact = load_artifact(str(run_release(run)))
+    assert set(artifact.manifest.files) == {*files, "agreement.json", "evaluation.json"}
+    assert (artifact.folder / "vmap.txt").read_text(encoding="utf-8") == "\ta b\n"
+
+
 def test_the_card_says_what_was_measured_and_under_which_terms(run: Path) -> None:
     card = (run_release(run) / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# trial 1.2.3\n")
