@@ -1,6 +1,7 @@
 """The command line `prism`. Thin: parse, call one function, turn errors into one line and an exit code."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -173,6 +174,8 @@ def _run_demo(options: argparse.Namespace) -> int:
 
 def _run_worker(options: argparse.Namespace) -> int:
     del options
+    # From here on, and not only when Faust runs: the first process of a container ignores SIGTERM without a handler.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     from stream_app.bootstrap import build_pipeline
     from stream_app.kafka.worker import run_worker
     from stream_app.settings import load_settings

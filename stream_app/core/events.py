@@ -261,17 +261,19 @@ def _children(node: Any) -> Iterator[Any]:
 
 def _describe(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [
-        f"{'.'.join(map(_describe_step, problem['loc'])) or 'event'}: {problem['msg']}" for problem in problems[:5]
-    ]
+    shown = [f"{'.'.join(_describe_place(problem['loc'])) or 'event'}: {problem['msg']}" for problem in problems[:5]]
     if len(problems) > len(shown):
         shown.append(f"and {len(problems) - len(shown)} more")
     return "; ".join(shown)
 
 
-def _describe_step(step: int | str) -> str:
-    # Attribute names come from the producer: shortened, and without characters that would break a log line.
-    return "".join(character for character in str(step)[:64] if character.isprintable())
+def _describe_place(place: tuple[int | str, ...]) -> list[str]:
+    steps = [str(step) for step in place]
+    if "attributes" in steps:
+        # The names of attributes are the producer's: they may be anything, personal data too.
+        name = steps.index("attributes") + 1
+        steps[name : name + 1] = ["*"] * (len(steps) > name)
+    return steps
 
 
 def encode_contract(contract: _Contract) -> bytes:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-MAX_BATCH_ITEMS: Final = 1_000
-"""A thread that writes six explanations a second needs three minutes for as many: the worker's limit."""
+MAX_BATCH_ITEMS: Final = 200
+"""What one record may have. A thread that writes ten explanations a second needs 20 seconds for as many: a rebalance
+waits for a batch, and so does the end of the process, which has `PRISM_DRAIN_SECONDS`."""
 ITEM_MARK: Final = b'"item_id"'
 """Stands once for each item, and for what of the history has an id: counting it needs no decoding."""
 

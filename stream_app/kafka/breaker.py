@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from stream_app.core.pipeline import Explained, Outcome
+from stream_app.core.pipeline import OVERLOAD, Explained, Outcome
 from stream_app.kafka.overload import EXPIRED_STAGE
 
 SLICES: Final = 60
@@ -149,8 +149,15 @@ class CircuitBreaker:
 
 def count_failures(outcomes: Sequence[Outcome]) -> tuple[int, int]:
     """Count the records of a batch that say something about its health, and those of them that failed: for `note`."""
-    counted = [one for one in outcomes if isinstance(one, Explained) or one.letter.stage != EXPIRED_STAGE]
+    counted = [one for one in outcomes if _is_telling(one)]
     return len(counted), sum(_is_failed(outcome) for outcome in counted)
+
+
+def _is_telling(outcome: Outcome) -> bool:
+    """Whether an outcome says something of the input and the model: not, where the record was late and nobody asked."""
+    if isinstance(outcome, Explained):
+        return any(text.template_reason != OVERLOAD for text in outcome.explanations)
+    return outcome.letter.stage != EXPIRED_STAGE
 
 
 def _is_failed(outcome: Outcome) -> bool:

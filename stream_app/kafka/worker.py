@@ -44,7 +44,8 @@ BREAKER_TICK_SECONDS: Final = 0.2
 APPEND_TIME: Final = 1
 """Kafka's number for a time stamp that the broker gave."""
 INFERENCE_LIMIT_SECONDS: Final = 180.0
-"""No batch needs longer for inference; with the retry budget it bounds how long a batch may be at work."""
+"""No batch of MAX_BATCH_ITEMS needs longer for inference, unless generation fails on many of its items; with the retry
+budget it bounds how long a batch may be at work."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -193,12 +194,15 @@ class _Edge:
         async for taken in takes:
             try:
                 for batch in split_by_items([event.message.value for event in taken]):
-                    await self._settle(taken[batch])
+                    await self._wait_for_breaker()
+                    # Who is about to give up its partitions begins nothing new, and keeps nobody waiting: nothing of
+                    # the batch is committed, and the next owner fetches it again.
+                    if not self._is_leaving:
+                        await self._settle(taken[batch])
                     for event in taken[batch]:
                         await manual.ack(event)
                     # Commits nothing, but empties Faust's book of what was acknowledged.
                     await self._app.consumer.commit()
-                    await self._wait_for_breaker()
             except Exception as error:
                 # After a crash of Faust this error is only its consequence.
                 cause = self._app.crash_reason or error
@@ -230,10 +234,15 @@ class _Edge:
         self._breaker.note(settlement.judged, settlement.failures)
         self._show_breaker()
 
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether the partitions are about to be given up: by a rebalance, or because the process is to end."""
+        return bool(self._app.rebalancing) or self._health.is_draining
+
     async def _wait_for_breaker(self) -> None:
-        """Take no further batch while the breaker is open; what Faust holds already is settled before it lets go."""
+        """Settle nothing while the breaker is open."""
         while (seconds := self._breaker.seconds_until_probe()) > 0:
-            if self._app.rebalancing or self._health.is_draining:
+            if self._is_leaving:
                 return
             await asyncio.sleep(min(seconds, BREAKER_TICK_SECONDS))
         self._show_breaker()
@@ -279,6 +288,9 @@ class _Edge:
             except BrokerUnreachableError:
                 # A broker that is away for a while makes no topic disappear; the delivery waits for it.
                 continue
+            except SettingsError as error:
+                # Certificates are replaced while the worker runs: half of a file is no file, for a moment.
+                log.error("settings_unusable", reason=str(error))
 
     async def _note_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))

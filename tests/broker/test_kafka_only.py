@@ -88,6 +88,21 @@ def test_a_batch_of_long_rankings_is_explained_in_parts(bare_lane: Lane) -> None
     assert max(settled) <= MAX_BATCH_ITEMS
 
 
+def test_the_end_waits_for_the_part_at_work_only_and_the_rest_is_settled_once_by_the_next(bare_lane: Lane) -> None:
+    bare_lane.create_topics()
+    bare_lane.send([(f"event-{number}", build_event(number, items=150)) for number in range(20)])
+    first = bare_lane.start_worker(0.5, PRISM_BATCH_RECORDS="20", PRISM_BATCH_WAIT_SECONDS="3", PRISM_DRAIN_SECONDS="3")
+    first.wait_until(lambda: first.read_metric("prism_commits_total") >= 1, "one part is settled")
+    first.signal(signal.SIGTERM)
+    assert first.wait() == os.EX_OK
+    assert 1 <= sum(bare_lane.read_committed().values()) < 10
+    second = bare_lane.start_worker()
+    second.wait_until(lambda: sum(bare_lane.read_committed().values()) == 20, "all is committed")
+    outputs, letters = bare_lane.read_settled()
+    assert (len(outputs), len(letters)) == (20 * 150, 0)
+    assert len({record.key for record in outputs}) == 20 * 150
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_the_backlog(kafka_broker: Broker, tmp_path: Path) -> None:
     memory = {}

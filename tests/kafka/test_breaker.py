@@ -231,6 +231,12 @@ def test_expired_records_count_neither_as_records_nor_as_failures() -> None:
     assert count_failures([expired]) == (0, 0)
 
 
+def test_what_the_template_answered_at_once_says_nothing_of_the_model() -> None:
+    late, rejected = ExplanationPipeline(ScriptedGenerator()).explain_with_template([build_record(), b"{"])
+    assert count_failures([late]) == (0, 0)
+    assert count_failures([late, rejected]) == (1, 1)
+
+
 @pytest.mark.parametrize(("failing", "failed"), [("", 0), ("ab", 0), ("abc", 1), ("abcd", 1)])
 def test_a_record_failed_if_generation_did_for_most_of_its_items(failing: str, failed: int) -> None:
     generator = ScriptedGenerator(fails_on=lambda prompt: read_title(prompt) in [f"lantern {one}" for one in failing])

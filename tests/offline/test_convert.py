@@ -38,7 +38,7 @@ def prefer_token(folder: Path, token: str) -> None:
     model = BartForConditionalGeneration.from_pretrained(folder / "best")
     index = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token)
     assert isinstance(model.final_logits_bias, torch.Tensor)
-    model.final_logits_bias[0, index] = 10.0
+    model.final_logits_bias[0, index] = 30.0
     model.save_pretrained(folder / "best")
 
 
