@@ -14,3 +14,5 @@ The data path, from left to right:
 
 To find your way: `kafka/worker.py`, then `core/pipeline.py`, then the module of the step that you change.
 """
+
+__version__ = "0.1.0"

@@ -1,5 +1,8 @@
 """The command line: help, schema, settings, and usage errors."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -78,3 +81,17 @@ def test_explaining_needs_neither_kafka_nor_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert done.stdout.strip() == b"[]"
+
+
+def test_a_worker_that_is_still_starting_ends_with_0_when_told_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # A broker that takes connections and never answers.
+        settings = {"PRISM_BOOTSTRAP_SERVERS": f"127.0.0.1:{silent.getsockname()[1]}", "PRISM_HTTP_PORT": "0"}
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "stream_app", "worker"], env={**os.environ, **settings}, stderr=subprocess.PIPE
+        )
+        assert worker.stderr is not None
+        assert any(b"probes_listening" in line for line in worker.stderr)
+        worker.send_signal(signal.SIGTERM)
+        worker.stderr.close()
+        assert worker.wait(30) == ExitCode.OK

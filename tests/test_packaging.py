@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stream_app import __version__
 from stream_app.runtime.artifact import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +70,7 @@ def test_the_wheel_holds_the_default_model_whole_and_no_other(wheel_names: set[s
 
 
 def test_the_wheel_holds_nothing_but_code_model_and_metadata(wheel_names: set[str]) -> None:
-    metadata = f"prism_explain-{_read_project()['version']}.dist-info"
+    metadata = f"prism_explain-{__version__}.dist-info"
     assert {name.split("/")[0] for name in wheel_names} == {"stream_app", "offline", metadata}
     data = {name for name in wheel_names if Path(name).suffix in DATA_SUFFIXES}
     assert data <= {"offline/oracle/examples.jsonl"}  # Invented, for the Oracle's prompt.

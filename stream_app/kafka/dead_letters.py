@@ -14,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from stream_app import __version__
 from stream_app.core.events import DeadLetter, ModelIdentity
 from stream_app.kafka.dead_letter_families import HeaderFamily, count_milliseconds, encode_text, render_family
 from stream_app.kafka.records import Headers, IncomingRecord, OutgoingRecord, estimate_size, render_source_headers
@@ -97,6 +98,7 @@ def _render_reasons(
         "attempts": str(letter.attempts),
         "first-failure": None if first_failure is None else _render_moment(first_failure),
         "application": application or None,
+        "application-version": __version__,
         "model": f"{model.name}/{model.version}",
     }
     reasons = [(f"{HEADER_PREFIX}{name}", encode_text(text)) for name, text in fields.items() if text is not None]

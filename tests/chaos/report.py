@@ -19,6 +19,9 @@ from tests.chaos.supervisor import ROOT
 
 FOLDER: Final = Path(__file__).parent
 STORE: Final = ROOT / ".cache" / "chaos"
+README: Final = ROOT / "README.md"
+SUMMARY_START: Final = "<!-- the fault matrix: written by make chaos -->"
+SUMMARY_END: Final = "<!-- end of the fault matrix -->"
 MEASURED: Final = ("stream_app", "tests/chaos")
 COLUMNS: Final = (
     "delivery",
@@ -26,11 +29,13 @@ COLUMNS: Final = (
     "events",
     "lost",
     "duplicates",
+    "duplicates_allowed",
     "duplicates_differ",
     "out_of_order",
     "kills",
     "worker_exits",
     "recovery_seconds",
+    "commit",
 )
 INTRODUCTION: Final = """# The fault matrix
 
@@ -38,12 +43,14 @@ Written by `make chaos`. Every run is under continuous load; a supervisor restar
 second. Numbers are over all runs of a row, events per run.
 
 - **lost, duplicates, differ, out of order**: (event, item) pairs. Lost: neither explanation nor dead letter.
-  Duplicates: repeats of a pair; `differ`: those whose key or value is not the same bytes. Order: first occurrences, per
-  source partition within one output partition. Outputs of `exactly-once` are read committed, of `at-least-once` all.
+  Duplicates: repeats of a pair; `allowed`: a batch for each kill and exit, none with `exactly-once`; `differ`: those
+  whose key or value is not the same bytes. Order: first occurrences, per source partition within one output partition.
+  Outputs of `exactly-once` are read committed, of `at-least-once` all.
 - **kills**: how often a worker was killed, told to end or frozen, or a broker ended. **exits**: how often a worker
   ended by itself, which is how it answers what it cannot mend.
 - **recovery**: the longest gap in seconds from the moment when network, brokers and a worker are ready to the next
   new output.
+- **measured at**: the commit that the worker had; rows may be measured one by one.
 - The generator is a deterministic stand-in, but for the row that names the real model.
 """
 
@@ -83,20 +90,35 @@ def load_result(row: Row, delivery: Delivery, fingerprint: str | None) -> dict[s
 
 
 def write_report(rows: Sequence[dict[str, Any]]) -> None:
-    """Write both files."""
+    """Write both files, and the summary in the README."""
     surroundings = describe_surroundings()
     document = {**surroundings, "rows": rows}
     (FOLDER / "RESULTS.json").write_text(json.dumps(document, indent=1) + "\n")
     (FOLDER / "RESULTS.md").write_text(render_table(rows, surroundings))
+    before, _, rest = README.read_text(encoding="utf-8").partition(SUMMARY_START)
+    _, _, after = rest.partition(SUMMARY_END)
+    README.write_text(f"{before}{SUMMARY_START}{render_summary(rows)}{SUMMARY_END}{after}", encoding="utf-8")
+
+
+def render_summary(rows: Sequence[dict[str, Any]]) -> str:
+    """Render one line for each fault: what was lost and repeated, first with `at-least-once`, then `exactly-once`."""
+    lines = ["", "| fault | events | lost | repeated | recovery, s |", "|---|---:|---:|---:|---:|"]
+    for fault in dict.fromkeys(row["fault"] for row in rows):
+        found = [row for row in rows if row["fault"] == fault]
+        cells = [" / ".join(str(row[name]) for row in found) for name in ("lost", "duplicates", "recovery_seconds")]
+        events = sum(row["events"] * row["runs"] for row in found)
+        lines.append(f"| {fault} | {events:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def render_table(rows: Sequence[dict[str, Any]], surroundings: dict[str, Any]) -> str:
     """Render RESULTS.md."""
     titles = [
         "fault",
-        *(name.removeprefix("duplicates_").replace("_", " ") for name in COLUMNS[:-2]),
+        *(name.removeprefix("duplicates_").replace("_", " ") for name in COLUMNS[:-3]),
         "exits",
         "recovery",
+        "measured at",
     ]
     lines = [INTRODUCTION, _render_surroundings(surroundings), "| " + " | ".join(titles) + " |"]
     lines.append("|---|---|" + "---:|" * (len(titles) - 2))

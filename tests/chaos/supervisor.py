@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 RESTART_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.2
 DEADLINE_SECONDS: Final = 120.0
+CODES: Final = {signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
+"""Exit codes of a worker that is told to end, or killed."""
 
 
 class NotInTimeError(Exception):
@@ -46,6 +49,8 @@ class Slot:
         self.name = name
         self.exits: list[int] = []
         self.kills = 0
+        self.told: Counter[int] = Counter()
+        """How often it was told to end, by the exit code that this leaves."""
         self.is_ready = False
         self.is_wanted = False
         self.last_answer = ""
@@ -77,6 +82,8 @@ class Slot:
         """Send a signal; those that take the worker from its work count as kills."""
         if self.is_running and self._process is not None:
             self.kills += number is not signal.SIGCONT
+            if number in CODES:
+                self.told[CODES[number]] += 1
             self._process.send_signal(number)
 
     def retire(self) -> None:
@@ -88,6 +95,7 @@ class Slot:
     def end_in_order(self) -> None:
         """Tell it to end now that all is over: no part of the fault."""
         assert self._process is not None
+        self.told[0] += 1
         self._process.send_signal(signal.SIGTERM)
 
     @property
@@ -133,7 +141,8 @@ class Slot:
             with error:
                 self.last_answer = error.read().decode()
                 return error.code
-        except OSError:
+        except (OSError, HTTPException):
+            # It died, perhaps in the middle of its answer.
             return 0
 
 
@@ -158,7 +167,7 @@ class Supervisor:
     @property
     def exits(self) -> Counter[int]:
         """Codes with which workers ended by themselves: neither killed nor told to end."""
-        return Counter(code for slot in self.slots for code in slot.exits if code not in (0, -signal.SIGKILL))
+        return sum((Counter(slot.exits) - slot.told for slot in self.slots), Counter[int]())
 
     def add(self, **environment: str) -> Slot:
         """Start one more worker."""

@@ -79,8 +79,9 @@ def _consume(bootstrap_servers: str, topic: str, isolation: str) -> Iterator[Any
     with _open_consumer(bootstrap_servers, isolation) as reader:
         partitions = _list_partitions(topic)
         reader.assign(partitions)
-        ended, deadline = 0, time.monotonic() + READ_SECONDS
-        while ended < len(partitions):
+        left = {one.partition: reader.get_watermark_offsets(one, timeout=10)[1] for one in partitions}
+        deadline = time.monotonic() + READ_SECONDS
+        while left:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{topic} could not be read to its end")
             # It waits for so many records, or for the whole timeout.
@@ -89,7 +90,10 @@ def _consume(bootstrap_servers: str, topic: str, isolation: str) -> Iterator[Any
                 if error is None:
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    ended += 1
+                    # The end may be told of more than once, and before the last records are there.
+                    partition: Any = message.partition()
+                    if (message.offset() or 0) >= left.get(partition, 0):
+                        left.pop(partition, None)
                 else:
                     raise RuntimeError(f"{topic} could not be read: {error}")
 

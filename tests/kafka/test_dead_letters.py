@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stream_app import __version__
 from stream_app.core.events import DeadLetter, ModelIdentity
 from stream_app.kafka.dead_letter_families import HeaderFamily
 from stream_app.kafka.dead_letters import TRUNCATED_BYTES, build_dead_letter_record
@@ -23,6 +24,7 @@ MINIMUM = (
     ("prism.dlq.error", b"SchemaError"),
     ("prism.dlq.message", b"items: too few"),
     ("prism.dlq.attempts", b"1"),
+    ("prism.dlq.application-version", __version__.encode()),
     ("prism.dlq.model", b"prism-small/1.2.3"),
 )
 HEADERS = st.lists(st.tuples(st.text(), st.none() | st.binary())).map(tuple)

@@ -120,7 +120,7 @@ def test_with_a_vocabulary_map_only_tokens_of_targets_and_of_the_prompt_are_writ
     unknown = [token for token in tokenizer.encode(build_source(pairs)).tokens if token not in {*known, *PROMPT_TOKENS}]
     rare = max(unknown, key=len)
     prefer_token(folder / "distill", rare)
-    word = tokenizer.decode([tokenizer.token_to_id(rare)]).strip()
+    word = tokenizer.decode([tokenizer.get_vocab()[rare]]).strip()
     context = run_convert(folder, "mapped", vocabulary_map=1)
     assert context.counts["tokens_always_candidates"] == len(known | set(SLOT_TOKENS))
     run_convert(folder)
