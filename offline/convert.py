@@ -39,8 +39,8 @@ class ConvertOptions(BaseModel):
     takes the likeliest. Readers found faults in a fifth of the likeliest seventh of an early student's texts, and in
     four fifths of the least likely seventh."""
     vocabulary_map: int | None = Field(default=None, ge=1)
-    """Tokens of at least so many training targets are candidates for every prompt, of all others only those that the
-    prompt has. None: every token is a candidate for every prompt."""
+    """Only tokens of at least so many training targets may be written: faster for a large vocabulary, but a word of the
+    prompt that no training text used can no longer be taken over. None: every token may be written."""
 
 
 class Agreement(BaseModel):
@@ -73,7 +73,7 @@ def convert(options: ConvertOptions, context: StepContext) -> None:
     files = list(ARTIFACT_FILES)
     if options.vocabulary_map is not None:
         pairs, _ = build_pairs(load_rows(context.inputs["select"] / "train.jsonl"))
-        context.counts["tokens_always_candidates"] = write_vocabulary_map(
+        context.counts["tokens_that_may_be_written"] = write_vocabulary_map(
             context.folder / VOCABULARY_MAP_NAME,
             Tokenizer.from_file(str(run / "tokenizer.json")),
             (pair.target for pair in pairs),
