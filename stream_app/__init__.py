@@ -12,7 +12,7 @@ The data path, from left to right:
                                     template                 where a text fails
 ```
 
-To find your way: `kafka/worker.py`, then `core/pipeline.py`, then the module of the step that you change.
+To find your way: `kafka/edge.py`, then `core/pipeline.py`, then the module of the step that you change.
 """
 
 __version__ = "0.1.0"
