@@ -49,6 +49,8 @@ def _build_row(
     assignment: Assignment, attempt: Attempt, explanation: Explanation, emitted_for_another: str | None
 ) -> TextRow:
     row, exchanged = assignment.row, assignment.exchanged
+    # The template quotes fields that the gate does not look into, such as the rank; of the model nothing is believed.
+    cited = explanation.evidence if explanation.source == "template" else ()
     return TextRow(
         kind=row.kind,
         group=assignment.group,
@@ -57,7 +59,7 @@ def _build_row(
         raw=attempt.text,
         raw_rules=sorted(attempt.rules),
         emitted=explanation.text,
-        emitted_rules=sorted(find_rules(explanation.text, row.event)),
+        emitted_rules=sorted(find_rules(explanation.text, row.event, cited)),
         source=explanation.source,
         template_reason=explanation.template_reason,
         template=write_template(row.event, 0).text,

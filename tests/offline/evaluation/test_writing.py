@@ -4,7 +4,7 @@ from offline.evaluation.groups import DEFAULT_GROUPS, name_group
 from offline.evaluation.writing import Assignment, exchange_users, find_rules, write_first_attempts, write_rows
 from offline.recorded_rows import RecordedRow
 from stream_app.core.template import write_template
-from tests.factories import build_event
+from tests.factories import build_event, build_item
 from tests.fakes import ScriptedGenerator
 from tests.offline.evaluation.measuring import build_row, build_rows
 
@@ -30,6 +30,15 @@ def test_what_the_gate_turns_down_is_kept_as_first_attempt_and_replaced_by_the_t
     assert row.raw_rules
     assert (row.source, row.emitted) == ("template", write_template(ROWS[0].event, 0).text)
     assert row.template_for_another != row.template
+
+
+def test_the_rank_that_a_template_quotes_is_supported_and_one_that_the_model_writes_is_not() -> None:
+    event = build_event(items=[build_item("Weekend", rank=37)], history=[], preferences=[])
+    bare = RecordedRow("course", event, "A fine course for a free evening of yours.")
+    (row,) = write_rows(ScriptedGenerator(write=lambda _: "no ."), [assign(bare)])
+    assert (row.source, "37" in row.emitted) == ("template", True)
+    assert row.emitted_rules == []
+    assert "unsupported_number" in find_rules(row.emitted, event)
 
 
 def test_a_slot_that_the_event_lacks_stands_in_the_first_attempt() -> None:
