@@ -108,7 +108,7 @@ class Slot:
         """End it at once, whatever it does."""
         self.is_wanted = False
         if self._process is not None:
-            self._process.kill()
+            self.send(signal.SIGKILL)
             self._process.wait()
 
     def wait_until_ready(self) -> None:
