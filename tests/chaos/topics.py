@@ -1,5 +1,6 @@
 """The topics of one run: made, read to their ends, and how far the worker's group has come."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,13 +90,19 @@ def _consume(bootstrap_servers: str, topic: str, isolation: str) -> Iterator[Any
                 error: Any = message.error()
                 if error is None:
                     yield message
+                    # Under load there may never be an end to tell of.
+                    if (message.offset() or 0) + 1 >= left.get(_find_partition(message), math.inf):
+                        del left[_find_partition(message)]
                 elif error.code() == KafkaError._PARTITION_EOF:
                     # The end may be told of more than once, and before the last records are there.
-                    partition: Any = message.partition()
-                    if (message.offset() or 0) >= left.get(partition, 0):
-                        left.pop(partition, None)
+                    if (message.offset() or 0) >= left.get(_find_partition(message), 0):
+                        left.pop(_find_partition(message), None)
                 else:
                     raise RuntimeError(f"{topic} could not be read: {error}")
+
+
+def _find_partition(message: Any) -> int:
+    return int(message.partition())
 
 
 @contextmanager
