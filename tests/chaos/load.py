@@ -66,6 +66,11 @@ class Sent:
     padding_bytes: int = 0
 
 
+def find_key(number: int) -> bytes:
+    """Find the key of the event with a number."""
+    return f"user/{number % 17}".encode()
+
+
 class Loader(threading.Thread):
     """Sends until it is told to finish, and at least so many events; a thread of its own."""
 
@@ -125,7 +130,7 @@ class Loader(threading.Thread):
         self._producer.produce(
             self._topic,
             record.value,
-            key=f"user/{number % 17}".encode(),
+            key=find_key(number),
             headers=headers,  # type: ignore[arg-type]  # Its stub wants values to be text or bytes or None at once.
             on_delivery=self._note_delivery,
         )

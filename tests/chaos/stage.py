@@ -4,7 +4,8 @@ The runs of a row share the cluster and go on side by side; each has topics, gro
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,9 +15,9 @@ from typing import Final, Literal
 
 from confluent_kafka import KafkaException
 
-from tests.chaos.check import Change, Findings, check, measure_recovery
+from tests.chaos.check import Change, Findings, Input, check, measure_recovery
 from tests.chaos.cluster import Cluster
-from tests.chaos.load import Loader, LoadPlan
+from tests.chaos.load import Loader, LoadPlan, find_key
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.supervisor import NotInTimeError, Supervisor, wait_until
 from tests.chaos.topics import Progress, make_topic, read_inputs, read_topic
@@ -113,13 +114,22 @@ class Lane:
         servers = self.cluster.bootstrap_servers
         self.expect(not self.loader.failures, f"the load failed: {self.loader.failures[:1]}")
         inputs = read_inputs(servers, self.input_topic, self.loader.sent)
-        self.expect(len(inputs) == len(self.loader.sent), f"{len(inputs)} inputs of {len(self.loader.sent)} sent")
+        self.expect(len(inputs) == len(self.loader.sent), self._describe_difference(inputs))
         is_committed_only = self.delivery == "exactly-once"
         outputs = read_topic(servers, self.output_topic, False, is_committed_only)
         letters = read_topic(servers, self.dead_letter_topic, True, is_committed_only)
         findings = check(inputs, [*outputs, *letters])
         self.expect(not findings.strangers, f"{len(findings.strangers)} strangers: {findings.strangers[:1]}")
         return findings
+
+    def _describe_difference(self, inputs: Sequence[Input]) -> str:
+        """Say which records of the load the topic lacks, by number, and how far each partition was read."""
+        sent = self.loader.sent
+        there = {(one.key, one.value) for one in inputs}
+        absent = [number for number, one in enumerate(sent.values()) if (find_key(number), one.value) not in there]
+        read = Counter(one.position.partition for one in inputs)
+        ends = {one.position.partition: one.position.offset + 1 for one in inputs}
+        return f"{len(inputs)} inputs of {len(sent)} sent; absent: {absent[:5]}; read {dict(read)} up to {ends}"
 
 
 @dataclass
