@@ -140,7 +140,11 @@ def describe_surroundings() -> dict[str, Any]:
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
-        "machine": {"cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory), "system": platform.platform()},
+        "machine": {
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(memory),
+            "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
+        },
     }
 
 
