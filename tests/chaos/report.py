@@ -23,6 +23,7 @@ README: Final = ROOT / "README.md"
 SUMMARY_START: Final = "<!-- the fault matrix: written by make chaos -->"
 SUMMARY_END: Final = "<!-- end of the fault matrix -->"
 MEASURED: Final = ("stream_app", "tests/chaos")
+NOT_MEASURED: Final = (":(exclude)tests/chaos/RESULTS.*",)
 COLUMNS: Final = (
     "delivery",
     "runs",
@@ -67,7 +68,7 @@ def compute_fingerprint() -> str:
 def read_commit() -> str:
     """Read the commit that is checked out; `+changes` where the working tree differs."""
     commit = _run_git("log", "-1", "--format=%h")
-    return f"{commit}+changes" if _run_git("status", "--porcelain", "--", *MEASURED) else commit
+    return f"{commit}+changes" if _run_git("status", "--porcelain", "--", *MEASURED, *NOT_MEASURED) else commit
 
 
 def save_result(row: Row, result: Result, fingerprint: str) -> None:
