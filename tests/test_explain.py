@@ -49,7 +49,7 @@ def test_a_bad_line_is_a_letter_and_harms_no_neighbour(pipeline: ExplanationPipe
         (5, "schema", "SchemaError"),
     ]
     assert base64.b64decode(str(letters[0]["raw_base64"])) == b"\xff{"
-    assert set(letters[0]) == {"line", "stage", "error", "message", "raw_base64"}
+    assert set(letters[0]) == {"line", "stage", "error", "message", "attempts", "raw_base64"}
 
 
 def test_more_lines_than_a_batch_all_have_their_outcome(pipeline: ExplanationPipeline) -> None:
