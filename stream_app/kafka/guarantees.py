@@ -275,7 +275,7 @@ class _Attempt:
             for group in [[one] for one in pending] if self._is_careful else [pending]:
                 if not await self._publish_group(producer, group):
                     return False
-        return self.is_complete
+        return True
 
     def begin_again(self) -> None:
         """Note that the broker has taken everything back."""
