@@ -17,8 +17,9 @@ from stream_app.core.events import DeadLetter, Explanation, ModelIdentity
 from stream_app.core.pipeline import Explained, Outcome, Rejected
 from stream_app.kafka.breaker import count_failures
 from stream_app.kafka.dead_letters import build_dead_letter_record
-from stream_app.kafka.guarantees import Guarantee, SizeLimits
+from stream_app.kafka.guarantees import Guarantee
 from stream_app.kafka.overload import EXPIRED_STAGE, OverloadPolicy, Treatment
+from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord, Timing, build_explanation_record, estimate_size
 from stream_app.settings import Settings
 

@@ -25,9 +25,10 @@ from stream_app.kafka.clients import (
     read_max_message_bytes,
 )
 from stream_app.kafka.delivery import Delivery
-from stream_app.kafka.guarantees import Guarantee, SizeLimits
+from stream_app.kafka.guarantees import Guarantee
 from stream_app.kafka.membership import Membership
 from stream_app.kafka.overload import OverloadPolicy
+from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.records import IncomingRecord
 from stream_app.kafka.shutdown import end_process
 from stream_app.probes import Health

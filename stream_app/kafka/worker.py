@@ -12,8 +12,9 @@ from stream_app.kafka.app import DrainingWorker, Positions, build_app
 from stream_app.kafka.clients import BrokerUnreachableError, PermissionDeniedError, find_denial, find_missing_topics
 from stream_app.kafka.delivery import Delivery, Explainer
 from stream_app.kafka.edge import TICK_SECONDS, Edge, read_limits
-from stream_app.kafka.guarantees import SizeLimits, build_guarantee
+from stream_app.kafka.guarantees import build_guarantee
 from stream_app.kafka.overload import OverloadPolicy
+from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.shutdown import Drain
 from stream_app.kafka.warm_up import warm_up
 from stream_app.probes import Health, ProbeServer

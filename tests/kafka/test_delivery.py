@@ -13,8 +13,8 @@ from stream_app.core.errors import ModelUnusableError
 from stream_app.core.events import DeadLetter, Explanation, ModelIdentity, decode_event
 from stream_app.core.pipeline import Explained, Outcome, Rejected
 from stream_app.kafka.delivery import Delivery, Settlement
-from stream_app.kafka.guarantees import Parcel, SizeLimits
 from stream_app.kafka.overload import OverloadPolicy
+from stream_app.kafka.publication import Parcel, SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord
 from stream_app.settings import Settings
 from tests.broker.harness import build_event

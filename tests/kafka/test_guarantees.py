@@ -16,14 +16,8 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from stream_app.kafka import guarantees
-from stream_app.kafka.guarantees import (
-    DeliveryError,
-    Guarantee,
-    OwnershipLostError,
-    SizeLimits,
-    build_guarantee,
-    compute_positions,
-)
+from stream_app.kafka.guarantees import Guarantee, OwnershipLostError, build_guarantee, compute_positions
+from stream_app.kafka.publication import DeliveryError, SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord
 from stream_app.settings import Settings
 
