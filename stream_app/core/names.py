@@ -108,13 +108,25 @@ def find_mentions(text: str) -> list[Mention]:
     while index < len(words):
         word = words[index][0]
         if word[0].isdigit():
-            mentions.append(Mention(*words[index].span(), "number"))
+            last = _find_number_end(text, words, index)
+            mentions.append(Mention(words[index].start(), words[last].end(), "number"))
+            index = last
         elif _is_capitalised(word):
             last = _find_run_end(text, words, index)
             mentions.extend(_name_in_run(text, words[index : last + 1]))
             index = last
         index += 1
     return [mention for mention in mentions if is_displayable(text[mention.start : mention.end])]
+
+
+def _find_number_end(text: str, words: list[re.Match[str]], first: int) -> int:
+    """Find the last word of a number: '30,000' is one, of which '30' would say something else."""
+    last = first
+    while last + 1 < len(words) and words[last + 1][0][0].isdigit():
+        if text[words[last].end() : words[last + 1].start()] not in (",", "."):
+            break
+        last += 1
+    return last
 
 
 def _find_run_end(text: str, words: list[re.Match[str]], first: int) -> int:

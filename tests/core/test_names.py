@@ -83,6 +83,7 @@ def test_ordinary_text_of_any_script_is_displayable(text: str) -> None:
         ("She meets Ada's mother", ["Ada"]),
         ("the Isle of Mull at dawn", ["Isle of Mull"]),
         ("J. R. Ostrander writes", ["J. R. Ostrander"]),
+        ("It cost 30,000 jobs and 2.5 years, in 12, 14 and 1,5.", ["30,000", "2.5", "12", "14", "1,5"]),
         ("They meet. People talk.", []),
         ("nothing here", []),
         ("", []),
