@@ -65,10 +65,22 @@ def test_what_is_said_of_the_history_is_true_of_the_history(text: str, misplaced
     [
         "You loved Elm, House, and Birch Cabin has a sauna.",
         "You loved the guesthouse Elm, House, and Birch Cabin has a sauna.",
+        "You loved the lake view of Elm, House, and Birch Cabin has a sauna.",
     ],
 )
 def test_an_item_of_the_history_needs_something_in_common(text: str) -> None:
     assert find(text) == [("unrelated_reason", "Elm, House")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You loved the lake view of Elm, House, and Birch Cabin has a lake view with a sauna.",
+        "You loved the lake view of Elm, House, and Birch Cabin has one too.",
+    ],
+)
+def test_what_they_have_in_common_is_said_of_the_item_or_by_a_word_that_links(text: str) -> None:
+    assert ("unrelated_reason", "Elm, House") not in find(text)
 
 
 def test_a_wish_needs_something_in_common() -> None:

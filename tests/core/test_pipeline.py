@@ -268,7 +268,7 @@ def test_an_unexpected_error_of_the_generator_stays_with_its_prompt() -> None:
 
 @pytest.mark.parametrize("log_probability", [-math.inf, math.nan])
 def test_a_text_that_the_gate_lets_through_is_taken_however_unlikely(log_probability: float) -> None:
-    text = "you loved <h1> , so there may be time for <t> when you are free ."
+    text = "you loved <h1> , and there may be time for <t> when you are free ."
     known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
 
     class UnlikelyGenerator(ScriptedGenerator):

@@ -25,6 +25,12 @@ def _find(text: str, cited: tuple[Evidence, ...] = ()) -> list[tuple[str, str]]:
         ("A scarf for which permissions are asked and given.", []),
         ("A gossamerish weave for galvanised rooftop days.", []),
         ("A wool scarf for you who like the roof.", [("unnatural_phrase", "for you who")]),
+        ("A scarf that adds warm wool to its roof.", [("unnatural_phrase", "adds warm wool to its")]),
+        ("You like wool, so this scarf is for you.", [("unnatural_phrase", ", so")]),
+        ("For a roof this is a wool scarf.", [("unnatural_phrase", "For a")]),
+        ("A wool scarf in under 20 rooftops.", [("unnatural_phrase", "in under 20")]),
+        ("A wool scarf in under 20 days of photographs.", []),
+        ("Photographs are at the roof, and some are at Early Bird.", [("unnatural_phrase", "are at E")]),
     ],
 )
 def test_words_are_known_or_of_the_event(text: str, expected: list[tuple[str, str]]) -> None:
