@@ -7,6 +7,7 @@ selection turned down. Runs in one process or in several: `torchrun --nproc_per_
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from offline.pair_dataset import MAX_TARGET_TOKENS, LikeLengthSampler, PairDatas
 from offline.recorded_rows import RecordedRow, TrainingPair
 from stream_app.runtime.generator import join_pieces
 
+SECONDS_NAME: Final = "seconds"
+"""Beside each checkpoint: how long the training had taken until then."""
 PATIENCE_EVALUATIONS: Final = 3
 _FIGURES: Final = ("eval_loss", "eval_joint", "eval_passes_gate", "eval_rouge_l")
 """Of the trainer's figures those that say how good a state is; the others say how fast it was measured."""
@@ -86,6 +89,34 @@ class Student:
         return join_pieces(self.tokenizer, kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """What came of a training."""
+
+    figures: dict[str, float]
+    """Of the kept state on the dev pairs, by the trainer's names (`eval_loss`, `eval_joint`, ...)."""
+    seconds: float
+    """How long it took, interruptions left out."""
+
+
+class _Stopwatch(TrainerCallback):
+    """Measures a training through all its interruptions: beside each checkpoint lies how long it took to get there."""
+
+    def __init__(self, checkpoint: Path | None) -> None:
+        path = None if checkpoint is None else checkpoint / SECONDS_NAME
+        # A run may be killed between a checkpoint and its time.
+        self._earlier = float(path.read_text()) if path is not None and path.exists() else 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + time.monotonic() - self._started
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / SECONDS_NAME).write_text(f"{self.seconds:.1f}")
+
+
 class _EpochCounter(TrainerCallback):
     def __init__(self, dataset: PairDataset) -> None:
         self._dataset = dataset
@@ -141,7 +172,7 @@ def distill(
     options: TrainingOptions,
     seed: int,
     teacher: PreTrainedModel | None = None,
-) -> dict[str, float]:
+) -> Distilled:
     """Train the student in place and keep the best of the evaluated states; go on from the newest checkpoint.
 
     Args:
@@ -151,9 +182,6 @@ def distill(
         options: how to train.
         seed: of the order of pairs, of their variants and of dropout.
         teacher: for word-level distillation; its vocabulary is the student's.
-
-    Returns:
-        Figures of the kept state on the dev pairs, by the trainer's names (`eval_loss`, `eval_joint`, ...).
     """
     if options.dropout is not None:
         _set_dropout(student.model.get_decoder(), options.dropout)
@@ -166,6 +194,8 @@ def distill(
     is_joint = options.stop_by == "joint"
     measured = data.dev[: options.metric_rows] if is_joint else data.dev
     steps = round(options.epochs * len(data.train) / options.batch_size / int(os.environ.get("WORLD_SIZE", "1")))
+    checkpoint = find_checkpoint(folder)
+    stopwatch = _Stopwatch(checkpoint)
     trainer = _DistillationTrainer(
         training=options,
         teacher=teacher,
@@ -176,12 +206,11 @@ def distill(
         data_collator=build_collator(student.pad_id, student.begin_id),
         compute_metrics=_build_metric(student, [row for row, _ in measured]) if is_joint else None,
         optimizers=(_build_optimizer(student.model, options), None),
-        callbacks=[_EpochCounter(dataset), EarlyStoppingCallback(early_stopping_patience=PATIENCE_EVALUATIONS)],
+        callbacks=[_EpochCounter(dataset), EarlyStoppingCallback(PATIENCE_EVALUATIONS), stopwatch],
     )
-    checkpoint = find_checkpoint(folder)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     figures = trainer.evaluate()
-    return {name: float(value) for name, value in figures.items() if name in _FIGURES}
+    return Distilled({name: float(value) for name, value in figures.items() if name in _FIGURES}, stopwatch.seconds)
 
 
 def find_checkpoint(folder: Path) -> Path | None:

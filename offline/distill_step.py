@@ -1,7 +1,6 @@
 """The step `distill`: from selected texts to the best weights of a student."""
 
 import random
-import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,12 +61,11 @@ def distill_student(options: DistillOptions, context: StepContext) -> None:
     data, counts = _load_data(context.inputs["select"], options.max_pairs, context.seed)
     context.counts.update({f"train_{reason}": count for reason, count in counts.items()})
     student = _start_student(options, data, context.base)
-    started = time.monotonic()
     tokenizer_path = context.folder / "tokenizer.json"
     if is_main_process():
         student.tokenizer.save(str(tokenizer_path))
     teacher = _load_teacher(options, student, context.base)
-    figures = distill(student, data, context.folder / "checkpoints", options.training, context.seed, teacher)
+    distilled = distill(student, data, context.folder / "checkpoints", options.training, context.seed, teacher)
     if not is_main_process():
         return
     student.model.save_pretrained(context.folder / "best")
@@ -78,8 +76,8 @@ def distill_student(options: DistillOptions, context: StepContext) -> None:
         seed=context.seed,
         parameters=sum(parameter.numel() for parameter in student.model.parameters()),
         vocabulary=student.tokenizer.get_vocab_size(),
-        dev_figures={name.removeprefix("eval_"): round(value, 4) for name, value in figures.items()},
-        seconds=round(time.monotonic() - started),
+        dev_figures={name.removeprefix("eval_"): round(value, 4) for name, value in distilled.figures.items()},
+        seconds=round(distilled.seconds),
     )
     write_json(context.folder / "training.json", facts.model_dump(mode="json"))
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from transformers import BartForConditionalGeneration
 
 from offline.cli import main
-from offline.distill import find_checkpoint
+from offline.distill import SECONDS_NAME, find_checkpoint
 from offline.facts import TrainingFacts
 from offline.losses import compute_unlikelihood
 from offline.pair_dataset import PairDataset, build_collator
@@ -100,6 +100,7 @@ def test_a_run_killed_inside_a_checkpoint_goes_on_to_the_same_weights(root: Path
     whole = find_checkpoint(checkpoints)
     assert whole is not None
     assert int(whole.name.split("-")[1]) == int(torn.name.split("-")[1]) - 1
+    (whole / SECONDS_NAME).write_text("5000.0")
 
     run_distill(root, "killed", start=START)
     ensure_same_weights(root / "killed", root / "undisturbed")
@@ -110,6 +111,7 @@ def test_a_run_killed_inside_a_checkpoint_goes_on_to_the_same_weights(root: Path
             "undisturbed",
         )
     ]
+    assert 5000 < facts[0].seconds < 6000, "the time before the interruption counts"
     assert facts[0].model_copy(update={"seconds": 0}) == facts[1].model_copy(update={"seconds": 0})
 
 
