@@ -21,9 +21,7 @@ _TITLE: Final = re.compile(r"/user/history/(\d+)/title")
 _CLAUSE_END: Final = re.compile(r"[,;:.!?](?=\s|$)|\band (?=(?:here|this|it|its|now|you|the same|both)\b)")
 _SENTENCE_END: Final = re.compile(r"[;.!?](?=\s|$)")
 _COMPARISON: Final = re.compile(r"\b(?:[Ll]ike|[Aa]nother|as was|as were|one too|the same)\b")
-_LINK: Final = re.compile(
-    r"\b(?:[Ll]ike|alike|likewise|another|both|same|shared?|too|also|again|one|them|as well)\b"
-)
+_LINK: Final = re.compile(r"\b(?:[Ll]ike|alike|likewise|another|both|same|shared?|too|also|again|one|them|as well)\b")
 """Words that say by themselves that two items have something in common."""
 _SAID_OF_ANY: Final = FUNCTION_WORDS | frozenset(
     "film films movie book books novel game games album record podcast series show recipe dish restaurant place hotel "
@@ -123,11 +121,13 @@ class _Reader:
     def _is_connected(self, span: Span, entry: HistoryItem, stated: list[_Word]) -> bool:
         """Whether the text says what the item shares with an entry: of the item, or with a word that links the two."""
         known = list_all_values(entry.attributes)
-        if any(name in value for name in self._values.values() for value in known):
+        # A shared year alone is no reason.
+        names = [name for name in self._values.values() if not name.isdigit()]
+        if any(name in value for name in names for value in known):
             return True
         shared = _stem_entry(entry) & self._own
         if _LINK.search(self._text):
-            return "same" in self._text or any(word.stems & shared for word in stated)
+            return any(word.stems & shared for word in stated)
         (start, stop), *_ = [clause for clause in self._cut(_CLAUSE_END) if clause[0] <= span[0] < clause[1]]
         is_whole = stop - start >= len(self._text.rstrip(".!?"))
         return any(word.stems & shared for word in stated if is_whole or not start <= word.start < stop)

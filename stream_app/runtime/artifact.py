@@ -10,7 +10,7 @@ from stream_app.core.errors import ModelUnusableError
 from stream_app.core.manifest import MANIFEST_NAME, Manifest, decode_manifest
 from stream_app.core.prompt import compute_prompt_fingerprint
 
-DEFAULT_MODEL: Final = "prism-small/0.3.0"
+DEFAULT_MODEL: Final = "prism-small/0.4.0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,15 @@ def test_names_that_came_through_slots_are_not_looked_at() -> None:
     assert _find(text) == [("unknown_word", "wyrdbjorn")]
 
 
+def test_whoever_made_something_is_not_with_it() -> None:
+    for pointer, expected in (
+        ("/items/0/attributes/director/0", [("unnatural_phrase", "with Ada Fenwick")]),
+        ("/items/0/attributes/actors/1", []),
+    ):
+        cited = Evidence(start=13, end=24, pointer=pointer, field_start=0, field_end=11)
+        assert _find("A scarf with Ada Fenwick.", (cited,)) == expected
+
+
 def test_added_words_are_those_that_state_something_the_event_does_not() -> None:
     item = build_item("Scarf", attributes={"material": "wool"}, summary="Photographs of a rooftop.")
     event = build_event(items=[item])
