@@ -9,10 +9,10 @@ UV_COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --python-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check lint format kafka chaos train locks clean
+.PHONY: help install demo test check lint format kafka chaos load-test train locks clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo "  PYTHON=python3.12 picks the interpreter (3.11 or newer); PRISM_BOOTSTRAP_SERVERS=host:port a broker."
 
 install: .venv/.project ## a .venv with all that development needs (PyTorch included: several GB)
@@ -40,6 +40,9 @@ kafka: install ## fetch the pinned Apache Kafka for the tests (needs Java and Ma
 
 chaos: install ## the fault matrix on Apache Kafka, about 90 minutes; ARGS="--help" lists its rows and options
 	.venv/bin/python -m tests.chaos $(ARGS)
+
+load-test: install ## the capacity of one and of two workers on Apache Kafka, 15 minutes at most; report in .cache/load-test
+	.venv/bin/python -m tests.load.load_test $(ARGS)
 
 train: install ## train one's own student; ARGS="..." goes to prism-offline
 	.venv/bin/prism-offline $(or $(ARGS),--help)

@@ -11,9 +11,11 @@ from typing import Final
 import orjson
 from pydantic import BaseModel
 
+from stream_app.command_parser import CommandParser
 from stream_app.core.errors import ModelUnusableError, PrismError
 from stream_app.core.events import DeadLetter, Explanation, RankingEvent
 from stream_app.exit_codes import ExitCode
+from stream_app.replay.cli import add_load_test
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -22,12 +24,6 @@ _CONTRACTS: Final[dict[str, type[BaseModel]]] = {
     "explanation": Explanation,
     "dead-letter": DeadLetter,
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> "None":  # type: ignore[override]  # argparse says NoReturn; exit() raises.
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.USAGE, f"prism: {message}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,8 +52,8 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="prism", description="A faithful explanation for every ranked item, as a stream.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    parser = CommandParser(prog="prism", description="A faithful explanation for every ranked item, as a stream.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
     _add_explain(commands)
     _add_demo(commands)
     worker = commands.add_parser("worker", help="explain the events of a Kafka topic (settings: prism config)")
@@ -69,8 +65,9 @@ def _build_parser() -> argparse.ArgumentParser:
     schema.set_defaults(command=_print_schema)
     _add_topics(commands)
     _add_dead_letters(commands)
+    add_load_test(commands)
     model = commands.add_parser("model", help="inspect model artifacts")
-    verify = model.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser).add_parser(
+    verify = model.add_subparsers(required=True, metavar="ACTION", parser_class=CommandParser).add_parser(
         "verify", help="check every file of a model against its manifest, load it and write once"
     )
     verify.add_argument(
@@ -80,23 +77,23 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_explain(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     explain = commands.add_parser("explain", help="explain events from a file, without Kafka")
     explain.add_argument("file", help="JSON lines of ranking events; - for standard input")
     explain.add_argument("--dead-letters", type=Path, metavar="FILE", help="where to write what cannot be explained")
     explain.set_defaults(command=_explain_file)
 
 
-def _add_demo(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_demo(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     demo = commands.add_parser("demo", help="real ranking events through a real worker, on an embedded broker")
     demo.add_argument("--events", type=int, default=None, metavar="N", help="how many ranking events to send")
     demo.add_argument("--save", type=Path, metavar="FILE", help="also write events and explanations as JSON lines")
     demo.set_defaults(command=_run_demo)
 
 
-def _add_topics(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_topics(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     topics = commands.add_parser("topics", help="manage the topics that Prism uses")
-    create = topics.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser).add_parser(
+    create = topics.add_subparsers(required=True, metavar="ACTION", parser_class=CommandParser).add_parser(
         "create", help="create the input, output and dead-letter topics where they are missing"
     )
     create.add_argument("--partitions", type=int, default=4)
@@ -104,10 +101,10 @@ def _add_topics(commands: "argparse._SubParsersAction[_Parser]") -> None:
     create.set_defaults(command=_create_topics)
 
 
-def _add_dead_letters(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_dead_letters(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     dlq = commands.add_parser("dlq", help="look into the dead-letter topic, and send dead letters back")
-    actions = dlq.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
-    filters = _Parser(add_help=False)
+    actions = dlq.add_subparsers(required=True, metavar="ACTION", parser_class=CommandParser)
+    filters = CommandParser(add_help=False)
     filters.add_argument("--stage", help="only letters of this stage, such as decode, schema or explain")
     filters.add_argument("--error", help="only letters with this error, such as SchemaError")
     filters.add_argument("--since", metavar="TIME", help="only letters written since 2026-03-01T12:00:00Z, or 2h ago")

@@ -265,7 +265,7 @@ async def _create_topics(settings: Settings, partitions: int, replication: int) 
             return []
         try:
             async with asyncio.timeout(TOPIC_SECONDS):
-                if await _has_controller(admin):
+                if await has_controller(admin):
                     response = await admin.create_topics([NewTopic(name, partitions, replication) for name in missing])
                     return _list_created(response)
                 # librdkafka's mock cluster has no controller and makes topics when they are asked for.
@@ -277,7 +277,8 @@ async def _create_topics(settings: Settings, partitions: int, replication: int) 
             raise TopicCreationError(f"topics could not be created: {error or type(error).__name__}") from error
 
 
-async def _has_controller(admin: AIOKafkaAdminClient) -> bool:
+async def has_controller(admin: AIOKafkaAdminClient) -> bool:
+    """Tell whether this is a Kafka cluster; librdkafka's mock cluster, the embedded broker, has no controller."""
     cluster = await admin.describe_cluster()
     return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
 

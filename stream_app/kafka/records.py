@@ -48,6 +48,43 @@ class OutgoingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a load test finds on the broker before it begins."""
+
+    partitions: int
+    """Of the input topic."""
+    max_record_bytes: int
+    """What the input topic takes."""
+    brokers: tuple[str, ...]
+    """Where the brokers say that they are, host:port: a tunnel on this machine may lead anywhere."""
+    is_embedded: bool = False
+    """Whether it is librdkafka's mock cluster, which drops old records in silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingReplay:
+    """One record of a load test; without a partition, the key chooses it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An outcome, and when it was readable, by the monotonic clock."""
+
+    is_dead_letter: bool
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """When a batch was explained and how long that took. Travels in headers: values stay pure functions."""
 
