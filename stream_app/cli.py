@@ -16,6 +16,7 @@ from stream_app.core.errors import ModelUnusableError, PrismError
 from stream_app.core.events import DeadLetter, Explanation, RankingEvent
 from stream_app.exit_codes import ExitCode
 from stream_app.replay.cli import add_load_test
+from stream_app.replay.measurements import Report
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -23,6 +24,7 @@ _CONTRACTS: Final[dict[str, type[BaseModel]]] = {
     "ranking-event": RankingEvent,
     "explanation": Explanation,
     "dead-letter": DeadLetter,
+    "load-test-report": Report,
 }
 
 

@@ -23,6 +23,7 @@ from stream_app.kafka.permissions import find_denied_rights, read_topic_access
 from stream_app.settings import Settings, SettingsError
 
 CONNECT_SECONDS: Final = 15.0
+LISTING_SECONDS: Final = 0.05
 TOPIC_SECONDS: Final = 30.0
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
@@ -267,7 +268,9 @@ async def _create_topics(settings: Settings, partitions: int, replication: int) 
             async with asyncio.timeout(TOPIC_SECONDS):
                 if await has_controller(admin):
                     response = await admin.create_topics([NewTopic(name, partitions, replication) for name in missing])
-                    return _list_created(response)
+                    created = _list_created(response)
+                    await _wait_until_listed(admin, created)
+                    return created
                 # librdkafka's mock cluster has no controller and makes topics when they are asked for.
                 await admin.describe_topics(missing)
                 return missing
@@ -275,6 +278,12 @@ async def _create_topics(settings: Settings, partitions: int, replication: int) 
             if denial := find_denial(error):
                 raise denial from error
             raise TopicCreationError(f"topics could not be created: {error or type(error).__name__}") from error
+
+
+async def _wait_until_listed(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
+    """Wait until the broker lists new topics: the controller answers before the brokers have heard of them."""
+    while not set(topics) <= set(await admin.list_topics()):
+        await asyncio.sleep(LISTING_SECONDS)
 
 
 async def has_controller(admin: AIOKafkaAdminClient) -> bool:
