@@ -1,10 +1,11 @@
-"""Is the worker alive, is it ready: answered over HTTP from an own thread, so that a busy loop does not fail them."""
+"""Has the worker started, is it alive, is it ready: answered over HTTP, from an own thread beside a busy loop."""
 
 import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self
@@ -57,6 +58,14 @@ class Health:
         """Note that a batch is settled."""
         self.batch_started_at = None
 
+    def check_startup(self) -> Verdict:
+        """Check that the worker has what it needs to begin: a model that writes, and a broker that answers."""
+        if not self.is_model_warm:
+            return Verdict(False, "the model is not warmed up yet")
+        if self.missing_topics is None:
+            return Verdict(False, "the broker has not answered yet")
+        return Verdict(True, "started")
+
     def check_liveness(self) -> Verdict:
         """Check that the loop ticks and that no batch is stuck; a dependency never makes a worker dead."""
         silence = self.clock() - self.last_tick_at
@@ -71,10 +80,8 @@ class Health:
         """Check that records can be worked on. A worker without partitions is ready: it stands by."""
         if self.is_draining:
             return Verdict(False, "draining")
-        if not self.is_model_warm:
-            return Verdict(False, "the model is not warmed up yet")
-        if self.missing_topics is None:
-            return Verdict(False, "the broker has not answered yet")
+        if not (startup := self.check_startup()).is_ok:
+            return startup
         if self.missing_topics:
             return Verdict(False, f"topics do not exist: {', '.join(self.missing_topics)}; run `prism topics create`")
         if self.breaker_reason:
@@ -85,9 +92,10 @@ class Health:
 
 
 class ProbeServer:
-    """Serves /livez, /readyz and /metrics while it is entered."""
+    """Serves /startupz, /livez, /readyz and /metrics while it is entered."""
 
     def __init__(self, health: Health, metrics: Metrics, host: str, port: int) -> None:
+        metrics.watch_readiness(lambda: health.check_readiness().is_ok)
         self._server = _QuietServer((host, port), _build_request_class(health, metrics))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="prism-probes", daemon=True)
@@ -115,6 +123,12 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 def _build_request_class(health: Health, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+    checks: dict[str, Callable[[], Verdict]] = {
+        "/startupz": health.check_startup,
+        "/livez": health.check_liveness,
+        "/readyz": health.check_readiness,
+    }
+
     class ProbeRequest(BaseHTTPRequestHandler):
         timeout = 5
 
@@ -122,16 +136,20 @@ def _build_request_class(health: Health, metrics: Metrics) -> type[BaseHTTPReque
             path = self.path.partition("?")[0]
             if path == "/metrics":
                 self._answer(200, CONTENT_TYPE_METRICS, metrics.render())
-            elif path == "/livez":
-                self._answer_verdict(health.check_liveness())
-            elif path == "/readyz":
-                self._answer_verdict(health.check_readiness())
+            elif (check := checks.get(path)) is not None:
+                verdict = check()
+                self._answer_verdict(200 if verdict.is_ok else 503, verdict)
             else:
-                self._answer(404, "application/json", b'{"reason": "there is /livez, /readyz and /metrics"}')
+                self._answer_verdict(404, Verdict(False, f"there is {', '.join(checks)} and /metrics"))
 
-        def _answer_verdict(self, verdict: Verdict) -> None:
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            # For requests that are no GET, or none at all; the default answers in HTML.
+            self.close_connection = True
+            self._answer_verdict(code, Verdict(False, HTTPStatus(code).phrase))
+
+        def _answer_verdict(self, status: int, verdict: Verdict) -> None:
             body = json.dumps({"ok": verdict.is_ok, "reason": verdict.reason}).encode()
-            self._answer(200 if verdict.is_ok else 503, "application/json", body)
+            self._answer(status, "application/json", body)
 
         def _answer(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)

@@ -23,9 +23,10 @@ def build_ready_health(clock: Clock) -> Health:
     return health
 
 
-def get(server: ProbeServer, path: str) -> tuple[int, bytes]:
+def get(server: ProbeServer, path: str, method: str = "GET") -> tuple[int, bytes]:
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", method=method)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -49,6 +50,26 @@ def test_readiness_names_what_is_missing(field: str, value: object, reason: str)
     verdict = health.check_readiness()
     assert not verdict.is_ok
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"), [("is_model_warm", False, "model"), ("missing_topics", None, "broker")]
+)
+def test_a_worker_has_started_once_its_model_is_warm_and_the_broker_has_answered(
+    field: str, value: object, reason: str
+) -> None:
+    health = build_ready_health(Clock())
+    setattr(health, field, value)
+    verdict = health.check_startup()
+    assert not verdict.is_ok
+    assert reason in verdict.reason
+
+
+def test_what_only_keeps_a_worker_from_working_keeps_it_from_starting_no_more() -> None:
+    health = build_ready_health(Clock())
+    health.missing_topics, health.is_assigned = ("ranking-events",), False
+    assert health.check_startup().is_ok
+    assert not health.check_readiness().is_ok
 
 
 def test_a_loop_that_stops_ticking_is_dead_until_it_ticks_again() -> None:
@@ -79,8 +100,28 @@ def test_the_server_answers_probes_and_metrics() -> None:
     health = build_ready_health(Clock())
     with ProbeServer(health, Metrics(), "127.0.0.1", 0) as server:
         assert get(server, "/livez")[0] == 200
+        assert json.loads(get(server, "/startupz")[1]) == {"ok": True, "reason": "started"}
         assert json.loads(get(server, "/readyz?verbose")[1]) == {"ok": True, "reason": "ready"}
         assert b"prism_records_received_total" in get(server, "/metrics")[1]
-        assert get(server, "/else")[0] == 404
         health.is_draining = True
-        assert get(server, "/readyz")[0] == 503
+        status, body = get(server, "/readyz")
+        assert (status, json.loads(body)) == (503, {"ok": False, "reason": "draining"})
+
+
+def test_what_is_not_there_is_answered_as_json_too() -> None:
+    with ProbeServer(build_ready_health(Clock()), Metrics(), "127.0.0.1", 0) as server:
+        for path, method, expected in (("/else", "GET", 404), ("/livez", "POST", 501)):
+            status, body = get(server, path, method)
+            assert status == expected
+            answer = json.loads(body)
+            assert answer["ok"] is False
+            assert answer["reason"]
+        assert "/startupz, /livez, /readyz and /metrics" in json.loads(get(server, "/else")[1])["reason"]
+
+
+def test_a_scrape_says_whether_the_worker_is_ready() -> None:
+    health = build_ready_health(Clock())
+    with ProbeServer(health, Metrics(), "127.0.0.1", 0) as server:
+        assert b"prism_ready 1.0" in get(server, "/metrics")[1]
+        health.is_draining = True
+        assert b"prism_ready 0.0" in get(server, "/metrics")[1]

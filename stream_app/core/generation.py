@@ -25,6 +25,8 @@ class Draft:
     """Mean over the text's tokens, in nats; 0 is certain."""
     is_sure: bool = True
     """Whether that is as much as this model's clean texts have; of an unsure text, another attempt may be better."""
+    source_tokens: int = 0
+    """Length of the prompt as the model reads it; for a metric."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ class Explained:
     """Items without an explanation: even the template failed."""
     letter: DeadLetter | None = None
     """Why items failed; set where some did."""
+    source_tokens: int = 0
+    """Of all prompts that the model wrote for, each attempt counted; for a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class _Task:
     errors: list[str] = field(default_factory=list)
     tries: int = 1
     """How often the generator was given the same prompt."""
+    source_tokens: int = 0
     explanation: Explanation | None = None
 
     @property
@@ -177,6 +180,7 @@ class ExplanationPipeline:
             errors=errors,
             failed_item_ids=failed_item_ids,
             letter=letter,
+            source_tokens=sum(task.source_tokens for task in tasks),
         )
 
     def _build_explanation(self, task: _Task) -> Explanation:
@@ -276,6 +280,7 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         task.tries = MAX_TRIES
         task.errors.append(draft.error)
         return
+    task.source_tokens += draft.source_tokens
     filled, verdict = judge_slotted(draft.text, task.prompt, task.event, task.item_index)
     task.violations.update(violation.rule for violation in verdict.violations)
     if filled is None or verdict.violations:

@@ -10,18 +10,26 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
 from stream_app.kafka.clients import build_security
+from stream_app.kafka.progress import Progress
 from stream_app.kafka.shutdown import Drain
 from stream_app.settings import Settings
+from stream_app.telemetry import PartitionLag
 
 NEVER_SECONDS: Final = 86_400.0
 HEARTBEATS_PER_SESSION: Final = 10
+LAG_LIMIT_SECONDS: Final = 5.0
+"""For one question to the broker where the partitions end; it is asked again soon."""
 
 Positions = Mapping[TopicPartition, int]
 """Of each input partition the offset of the next record to be worked on, as Kafka commits it."""
 
 
 class SettlingConsumerThread(AIOKafkaConsumerThread):
-    """Faust's consumer thread, which commits what it is told."""
+    """Faust's consumer thread, which commits what it is told, and keeps book of what it fetched."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.progress = Progress()
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -36,6 +44,40 @@ class SettlingConsumerThread(AIOKafkaConsumerThread):
     async def _commit_positions(self, positions: Positions) -> None:
         await self._ensure_consumer().commit(dict(positions))
 
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, *arguments: Any, **named: Any) -> Any:
+        assignment = _get_assignment(consumer)
+        fetched = await super()._fetch_records(consumer, *arguments, **named)
+        if assignment is _get_assignment(consumer):
+            for partition, records in fetched.items():
+                self.progress.note_fetched(assignment, partition, records[0].offset, records[-1].offset + 1)
+        return fetched
+
+    async def read_lags(self) -> tuple[PartitionLag, ...] | None:
+        """Read where the partitions end, and compare; for the thread's own loop, beside its queue.
+
+        As the consumer reads committed records only, the broker answers with the last stable offsets.
+        """
+        consumer = self._ensure_consumer()
+        assignment = _get_assignment(consumer)
+        if assignment is None:
+            return ()
+        ends = await consumer.end_offsets(assignment.tps)
+        if assignment is not _get_assignment(consumer):
+            return None
+        return tuple(
+            PartitionLag(
+                one.topic, one.partition, max(0, end - self.progress.find_next(assignment, one, state.position))
+            )
+            for one, end in ends.items()
+            if (state := assignment.state_value(one)).has_valid_position
+        )
+
+
+def _get_assignment(consumer: AIOKafkaConsumer) -> Any:
+    """Get the partitions that are assigned, an object that is another after each rebalance; aiokafka has no types."""
+    subscription = consumer._subscription.subscription
+    return None if subscription is None else subscription.assignment
+
 
 class SettlingConsumer(Consumer):
     """Faust's consumer, whose own commits do nothing: offsets move by the worker's hand only.
@@ -43,6 +85,25 @@ class SettlingConsumer(Consumer):
     What Faust would commit it derives from acknowledgements, and it acknowledges more than was settled: messages that
     it skips in a rebalance, and the head of a gap.
     """
+
+    @property
+    def progress(self) -> Progress:
+        """How far the partitions are fetched and settled."""
+        thread: Any = self._thread
+        progress: Progress = thread.progress
+        return progress
+
+    async def read_lags(self) -> tuple[PartitionLag, ...] | None:
+        """Read how far this worker is behind the ends of its partitions; None where these changed meanwhile.
+
+        Raises:
+            TimeoutError, aiokafka.errors.KafkaError: the broker does not tell.
+        """
+        thread: Any = self._thread
+        # Not through the thread's queue: it has two hands, and one may not be held out to a broker that is away.
+        reading = asyncio.run_coroutine_threadsafe(thread.read_lags(), thread.thread_loop)
+        async with asyncio.timeout(LAG_LIMIT_SECONDS):
+            return await asyncio.wrap_future(reading)
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return SettlingConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -1,6 +1,7 @@
 """What was taken in one go, in batches that a worker explains within its limit of time."""
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Final
 
 MAX_BATCH_ITEMS: Final = 200
@@ -8,6 +9,17 @@ MAX_BATCH_ITEMS: Final = 200
 waits for a batch, and so does the end of the process, which has `PRISM_DRAIN_SECONDS`."""
 ITEM_MARK: Final = b'"item_id"'
 """Stands once for each item, and for what of the history has an id: counting it needs no decoding."""
+
+
+class FlushReason(StrEnum):
+    """Why a batch is not larger."""
+
+    FULL = "full"
+    """It has as many records as a batch may have."""
+    ITEMS = "items"
+    """The next record's items were too many for it."""
+    WAITED = "waited"
+    """There were no more records when the wait was over."""
 
 
 def split_by_items(values: Sequence[bytes | None], max_items: int = MAX_BATCH_ITEMS) -> Iterator[slice]:
@@ -25,3 +37,10 @@ def split_by_items(values: Sequence[bytes | None], max_items: int = MAX_BATCH_IT
         items += count
     if values:
         yield slice(start, len(values))
+
+
+def name_reason(batch: slice, taken: int, max_records: int) -> FlushReason:
+    """Name why one batch of what was taken ends where it does."""
+    if batch.stop < taken:
+        return FlushReason.ITEMS
+    return FlushReason.FULL if taken >= max_records else FlushReason.WAITED

@@ -57,6 +57,8 @@ class Settlement:
     failures: int
     """How many of them could not be decoded, or made generation fail."""
     inference_seconds: float
+    source_tokens: int = 0
+    """Of the prompts that the model wrote for."""
 
 
 class Delivery:
@@ -203,4 +205,5 @@ def _count(shipments: Sequence[_Shipment], inference_seconds: float) -> Settleme
         judged=judged,
         failures=failures,
         inference_seconds=inference_seconds,
+        source_tokens=sum(outcome.source_tokens for outcome in explained),
     )

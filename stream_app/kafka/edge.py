@@ -7,14 +7,15 @@ acknowledging records behind a failed one. What cannot be settled ends the proce
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import structlog
 from aiokafka.structs import TopicPartition
 
 from stream_app.exit_codes import ExitCode
-from stream_app.kafka.batches import split_by_items
+from stream_app.kafka.app import SettlingConsumer
+from stream_app.kafka.batches import FlushReason, name_reason, split_by_items
 from stream_app.kafka.breaker import CircuitBreaker
 from stream_app.kafka.clients import (
     BrokerUnreachableError,
@@ -26,6 +27,7 @@ from stream_app.kafka.clients import (
 )
 from stream_app.kafka.delivery import Delivery
 from stream_app.kafka.guarantees import Guarantee
+from stream_app.kafka.lag import GroupWatch
 from stream_app.kafka.membership import Membership
 from stream_app.kafka.overload import OverloadPolicy
 from stream_app.kafka.publication import SizeLimits
@@ -72,7 +74,8 @@ class Edge:
         self._limits = limits
         self._metrics = metrics
         self._health = health
-        self._was_overloaded, self._clock_jumps = False, 0
+        self._was_overloaded, self._clock_jumps, self._breaker_openings = False, 0, 0
+        self._group = GroupWatch(lambda: cast(SettlingConsumer, app.consumer), metrics)
         self._settled_generation = -1
         self._membership = Membership(is_static=settings.instance_id is not None)
         self._breaker = CircuitBreaker(
@@ -90,6 +93,7 @@ class Edge:
         self._app.agent(topic, name="explain", concurrency=1)(self._consume)
         self._app.task(self._watch_topics)
         self._app.task(self._watch_overload)
+        self._app.task(self._group.run)
         # As Any: Faust's type of a signal's handler fits no function that names its arguments.
         handlers: dict[Any, Any] = {
             self._app.on_partitions_assigned: self._note_assigned,
@@ -109,7 +113,7 @@ class Edge:
             try:
                 for batch in split_by_items([event.message.value for event in taken]):
                     await self._wait_for_breaker()
-                    await self._settle(taken[batch])
+                    await self._settle(taken[batch], name_reason(batch, len(taken), self._settings.batch_records))
                     for event in taken[batch]:
                         await manual.ack(event)
                     # Commits nothing, but empties Faust's book of what was acknowledged.
@@ -119,7 +123,7 @@ class Edge:
                 cause = self._app.crash_reason or error
                 end_process(find_exit_code(cause), "batch_not_settled", find_denial(cause) or error)
 
-    async def _settle(self, events: Sequence[Any]) -> None:
+    async def _settle(self, events: Sequence[Any], reason: FlushReason) -> None:
         records = [_read_record(event.message) for event in events if self._is_ours(event.message.generation_id)]
         if not records:
             return
@@ -127,7 +131,9 @@ class Edge:
             self._settled_generation = self._app.consumer_generation_id
         self._health.begin_batch()
         self._metrics.count_received(len(records))
+        self._group.note_begun(records, reason)
         settlement = await self._delivery.deliver(records)
+        self._group.note_settled(records)
         now = time.time()
         self._metrics.count_batch(
             settlement.outcomes,
@@ -136,6 +142,7 @@ class Edge:
         self._metrics.count_texts(settlement.explanations, settlement.templates, settlement.violations)
         self._metrics.count_letters(settlement.dead_letters)
         self._metrics.inference_seconds.observe(settlement.inference_seconds)
+        self._metrics.batch_tokens.observe(settlement.source_tokens)
         self._show_overload()
         self._metrics.commits.inc()
         self._health.end_batch()
@@ -171,7 +178,8 @@ class Edge:
             log.error("breaker_opened", reason=reason) if reason else log.info("breaker_closed")
         self._health.breaker_reason = reason
         self._metrics.set_breaker(self._breaker.state)
-        self._metrics.breaker_openings.set(self._breaker.openings)
+        self._metrics.breaker_openings.inc(self._breaker.openings - self._breaker_openings)
+        self._breaker_openings = self._breaker.openings
 
     def _show_overload(self) -> None:
         overload = self._overload
@@ -179,10 +187,10 @@ class Edge:
             log.warning("overload_begun" if overload.is_overloaded else "overload_ended")
         if overload.clock_jumps > self._clock_jumps:
             log.warning("clock_jumped", jumps=overload.clock_jumps)
+        self._metrics.clock_jumps.inc(overload.clock_jumps - self._clock_jumps)
         self._was_overloaded, self._clock_jumps = overload.is_overloaded, overload.clock_jumps
         self._metrics.overloaded.set(overload.is_overloaded)
         self._metrics.oldest_record_seconds.set(overload.oldest_seconds)
-        self._metrics.clock_jumps.set(overload.clock_jumps)
 
     async def _watch_overload(self) -> None:
         # Without batches nothing else says that an overload is over.
@@ -213,11 +221,13 @@ class Edge:
     async def _note_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
         self._health.is_assigned = True
+        self._group.note_assigned(len(assigned))
         if self._membership.note_join():
             end_process(ExitCode.BROKEN_MACHINE, "static_id_shared", None)
 
     async def _note_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         self._health.is_assigned = False
+        self._group.note_revoked()
 
     async def _open_guarantee(self, _app: Any, **_: Any) -> None:
         """Get ready to settle; Faust reads the committed offsets after this, so that a fenced owner moves none."""

@@ -12,8 +12,6 @@ from stream_app.replay.fleet import ObservedProcess
 
 TIMEOUT_SECONDS: Final = 2.0
 """A worker answers in milliseconds, from a thread of its own; a frozen one never."""
-COUNTING_GAUGES: Final = ("prism_breaker_openings", "prism_clock_jumps")
-"""Gauges that only go up."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -156,7 +154,7 @@ def decode_counts(text: str) -> tuple[Count, ...]:
     return tuple(
         Count(sample.name, tuple(sorted(sample.labels.items())), sample.value)
         for family in text_string_to_metric_families(text)
-        if family.type in ("counter", "histogram") or family.name in COUNTING_GAUGES
+        if family.type in ("counter", "histogram")
         for sample in family.samples
     )
 

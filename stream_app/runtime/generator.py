@@ -65,7 +65,7 @@ class CTranslate2Generator:
         sources = [encoding.tokens for encoding in self._tokenizer.encode_batch(list(prompts))]
         try:
             pending = [self._submit(source) for source in sources]
-            return [self._read(result.result()) for result in pending]
+            return [self._read(result.result(), len(source)) for result, source in zip(pending, sources, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise GenerationError(str(error)) from error
 
@@ -89,11 +89,11 @@ class CTranslate2Generator:
         )
         return pending
 
-    def _read(self, result: Any) -> Draft:
+    def _read(self, result: Any, source_tokens: int) -> Draft:
         ids = (self._tokenizer.token_to_id(piece) for piece in result.hypotheses[0])
         text = join_pieces(self._tokenizer, [index for index in ids if index is not None])
         score, sure_from = result.scores[0], self._manifest.sure_from
-        return Draft(text, score, is_sure=sure_from is None or score >= sure_from)
+        return Draft(text, score, is_sure=sure_from is None or score >= sure_from, source_tokens=source_tokens)
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:

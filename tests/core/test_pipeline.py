@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -39,6 +40,17 @@ def test_a_text_of_the_model_is_filled_and_cited() -> None:
     (evidence,) = explanation.evidence
     assert explanation.text[evidence.start : evidence.end] == "Harbour Lights"
     assert evidence.pointer == "/items/0/title"
+
+
+def test_the_tokens_of_every_attempt_are_counted() -> None:
+    class Counting(ScriptedGenerator):
+        def generate(self, prompts: Sequence[str]) -> list[Draft]:
+            return [replace(draft, source_tokens=10) for draft in super().generate(prompts)]
+
+    outcome = explain_one(Counting(), items=[build_item(item_id="a", rank=1), build_item(item_id="b", rank=2)])
+    assert outcome.source_tokens == 20
+    refused = explain_one(Counting(write=lambda _: "no ."))
+    assert refused.source_tokens == 10 * MAX_ATTEMPTS
 
 
 def test_an_explanation_repeats_the_ids_of_its_event() -> None:

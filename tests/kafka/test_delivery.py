@@ -57,7 +57,7 @@ class FakeExplainer:
             )
             for item in event.items
         )
-        return Explained(event, explanations, Counter({"rule": 1}))
+        return Explained(event, explanations, Counter({"rule": 1}), source_tokens=50)
 
 
 class FakeGuarantee:
@@ -110,6 +110,7 @@ def test_every_record_has_one_outcome_in_order() -> None:
     assert settlement.explanations == {"model": 2}
     assert settlement.violations == {"rule": 2}
     assert (settlement.judged, settlement.failures) == (3, 1)
+    assert settlement.source_tokens == 100
 
 
 def test_an_explanation_above_the_limit_is_named_in_a_dead_letter_and_its_neighbour_published() -> None:

@@ -128,14 +128,14 @@ def test_the_report_gets_counters_by_their_prometheus_names_and_no_gauges() -> N
     metrics = Metrics()
     beginning = [scrape(FIRST, metrics)]
     count_batches(metrics, 6)
-    metrics.breaker_openings.set(2)
+    metrics.breaker_openings.inc(2)
     metrics.oldest_record_seconds.set(9.0)
     rises = follow(beginning, [scrape(FIRST, metrics)]).to_worker_metrics()
     assert rises[RECEIVED] == 6
     assert rises['prism_records_settled_total{outcome="explained"}'] == 6
     assert rises['prism_end_to_end_seconds_bucket{le="0.5"}'] == 6
     assert rises["prism_end_to_end_seconds_sum"] == pytest.approx(1.8)
-    assert rises["prism_breaker_openings"] == 2
+    assert rises["prism_breaker_openings_total"] == 2
     assert not [name for name in rises if "_created" in name or "in_flight" in name or "oldest" in name]
 
 

@@ -52,6 +52,11 @@ def test_no_text_has_a_slot_that_its_prompt_lacks(generator: CTranslate2Generato
     assert [draft for prompt, draft in written if (slots & set(draft.text.split())) - set(prompt.split())] == []
 
 
+def test_a_draft_tells_how_long_its_prompt_is_for_the_model(generator: CTranslate2Generator) -> None:
+    short, long, cut = generator.generate(["<item> <t>", "<item> <t> a film", "film " * 5_000])
+    assert 0 < short.source_tokens < long.source_tokens < cut.source_tokens <= 1_024
+
+
 def test_no_prompt_is_no_work(generator: CTranslate2Generator) -> None:
     assert generator.generate([]) == []
 

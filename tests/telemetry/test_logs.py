@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from stream_app.telemetry import NOISY_LINES_PER_MINUTE, Metrics, RateLimit, configure_logging
+from stream_app.telemetry.logs import NOISY_LINES_PER_MINUTE, RateLimit, configure_logging
 
 CANARY = "canary-title-7c"
 
@@ -51,7 +51,7 @@ def test_an_exception_is_logged_by_type_and_place_never_by_its_message(capsys: p
         structlog.stdlib.get_logger("stream_app.x").error("failed", exc_info=True)
     for line in read_lines(capsys):
         assert line["error"] == "ValueError"
-        assert "test_telemetry.py:" in str(line["at"])
+        assert "test_logs.py:" in str(line["at"])
         assert CANARY not in json.dumps(line)
 
 
@@ -84,31 +84,3 @@ def test_a_new_minute_opens_the_limit_and_tells_what_was_left_out() -> None:
     late = logging.makeLogRecord({"msg": "late"})
     assert limit.filter(late)
     assert vars(late)["left_out"] == 3
-
-
-def test_received_equals_settled_plus_in_flight() -> None:
-    metrics = Metrics()
-    metrics.count_received(5)
-    assert "prism_records_in_flight 5.0" in metrics.render().decode()
-    metrics.count_batch({"explained": 3, "dead_letter": 2}, end_to_end_seconds=[0.1] * 5)
-    text = metrics.render().decode()
-    assert "prism_records_received_total 5.0" in text
-    assert 'prism_records_settled_total{outcome="explained"} 3.0' in text
-    assert 'prism_records_settled_total{outcome="dead_letter"} 2.0' in text
-    assert "prism_records_in_flight 0.0" in text
-
-
-def test_texts_are_counted_by_source_reason_and_rule() -> None:
-    metrics = Metrics()
-    metrics.count_texts({"model": 2, "template": 1}, {"unknown_name": 1}, {"unknown_name": 4})
-    metrics.set_model("prism-small", "1.2.3")
-    text = metrics.render().decode()
-    assert 'prism_explanations_total{source="model"} 2.0' in text
-    assert 'prism_templates_total{reason="unknown_name"} 1.0' in text
-    assert 'prism_gate_violations_total{rule="unknown_name"} 4.0' in text
-    assert 'prism_model_info{name="prism-small",version="1.2.3"} 1.0' in text
-
-
-def test_two_workers_in_one_process_do_not_share_metrics() -> None:
-    Metrics().count_received(1)
-    assert "prism_records_received_total 0.0" in Metrics().render().decode()
