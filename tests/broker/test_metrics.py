@@ -5,14 +5,27 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from tests.broker.conftest import build_lane
 from tests.broker.harness import Broker, Lane, WorkerProcess, build_event, build_events
 
 LAG = re.compile(r'^prism_consumer_lag_records\{partition="(\d+)",topic="([^"]+)"\} (\S+)$', re.MULTILINE)
 PARTITIONS = {0, 1, 2, 3}
+
+
+@pytest.fixture
+def kafka_lane(kafka_broker: Broker, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lane]:
+    """For what librdkafka's mock cluster lacks: groups of two, transactions that show only once they are committed."""
+    lane = build_lane(kafka_broker, request.node.originalname, tmp_path)
+    lane.create_topics()
+    yield lane
+    for worker in lane.workers:
+        worker.end()
 
 
 def read_lags(worker: WorkerProcess) -> dict[int, float]:
@@ -94,11 +107,11 @@ def test_the_lag_is_none_once_all_is_settled_and_grows_by_nothing_that_is_not_a_
     assert read_lags(worker) == dict.fromkeys(PARTITIONS, 0.0)
 
 
-def test_each_worker_has_the_lags_of_its_own_partitions_only(lane: Lane) -> None:
-    first = lane.start_worker()
+@pytest.mark.kafka
+def test_each_worker_has_the_lags_of_its_own_partitions_only(kafka_lane: Lane) -> None:
+    first = kafka_lane.start_worker()
     first.wait_until(lambda: set(read_lags(first)) == PARTITIONS, "it has them all")
-    identity = {} if lane.broker.forgets else {"PRISM_INSTANCE_ID": "worker-1"}
-    second = lane.start_worker(**identity)
+    second = kafka_lane.start_worker(PRISM_INSTANCE_ID="worker-1")
     second.wait_until(lambda: len(read_lags(second)) == 2 == len(read_lags(first)), "they share")
     assert read_lags(first).keys() | read_lags(second).keys() == PARTITIONS
     assert [one.read_metric("prism_partitions_assigned") for one in (first, second)] == [2, 2]
@@ -107,9 +120,8 @@ def test_each_worker_has_the_lags_of_its_own_partitions_only(lane: Lane) -> None
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
-def test_marks_of_transactions_and_open_ones_are_no_lag(kafka_broker: Broker, lane: Lane, delivery: str) -> None:
-    if lane.broker.forgets:
-        pytest.skip("librdkafka's mock cluster has no transactions that others can see")
+def test_marks_of_transactions_and_open_ones_are_no_lag(kafka_lane: Lane, delivery: str) -> None:
+    lane, kafka_broker = kafka_lane, kafka_lane.broker
     topic = lane.settings.input_topic
     send_in_transaction(kafka_broker, topic, range(20), is_committed=True)
     worker = lane.start_worker(PRISM_DELIVERY=delivery)

@@ -11,7 +11,7 @@ from stream_app.telemetry.families import Family
 from stream_app.telemetry.metrics import BREAKER_STATES, FLUSH_REASONS, OUTCOMES, SOURCES, STAGES
 
 TABLE = (Path(__file__).parents[2] / "deploy" / "METRICS.md").read_text(encoding="utf-8")
-ROW = re.compile(r"^\| `(prism_[a-z_0-9]+)` \| (\w+) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(prism_[a-z_0-9]+)` \| (\w+) \|([^|]*)\| (.+) \|$", re.MULTILINE)
 
 
 def read_rows(text: str) -> Iterator[Family]:
