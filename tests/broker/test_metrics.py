@@ -35,8 +35,11 @@ def read_lags(worker: WorkerProcess) -> dict[int, float]:
 def wait_for_reading(worker: WorkerProcess) -> None:
     """Wait until the lags have been read twice from now on: the first reading may have begun before."""
     for _ in range(2):
-        started = time.time()
-        worker.wait_until(lambda: worker.read_metric("prism_consumer_lag_timestamp_seconds") > started, "a reading")  # noqa: B023 - it is called within the loop's turn
+        wait_until_read_after(worker, time.time())
+
+
+def wait_until_read_after(worker: WorkerProcess, moment: float) -> None:
+    worker.wait_until(lambda: worker.read_metric("prism_consumer_lag_timestamp_seconds") > moment, "a reading")
 
 
 def send_in_transaction(broker: Broker, topic: str, numbers: range, *, is_committed: bool) -> Producer:
