@@ -109,6 +109,10 @@ class Settings(BaseSettings):
         "INFO", description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."
     )
 
+    tracing: Literal["off", "otlp"] = Field(
+        "off", description="otlp: spans for each record, sent as OTEL_* says; needs prism-explain[tracing]."
+    )
+
     @property
     def topics(self) -> tuple[str, str, str]:
         """All topics that the worker needs: input, output, dead letters."""

@@ -21,6 +21,7 @@ from stream_app.kafka.guarantees import Guarantee
 from stream_app.kafka.overload import EXPIRED_STAGE, OverloadPolicy, Treatment
 from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord, Timing, build_explanation_record, estimate_size
+from stream_app.kafka.spans import NO_TRACING, BatchTrace, Tracing
 from stream_app.settings import Settings
 
 PUBLISH_STAGE: Final = "publish"
@@ -72,6 +73,7 @@ class Delivery:
         guarantee: Guarantee,
         overload: OverloadPolicy,
         limits: SizeLimits,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self._settings = settings
         self._explainer = explainer
@@ -79,6 +81,7 @@ class Delivery:
         self._guarantee = guarantee
         self._overload = overload
         self._limits = limits
+        self._tracing = tracing
         # An own thread: the default executor is shared, and its size says nothing about inference.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="prism-inference")
 
@@ -93,16 +96,22 @@ class Delivery:
             ModelUnusableError: the model is broken.
             DeliveryError, KafkaError: as `Guarantee.settle` does.
         """
+        with self._tracing.trace_batch(records) as trace:
+            return await self._deliver(trace.records, trace)
+
+    async def _deliver(self, records: Sequence[IncomingRecord], trace: BatchTrace) -> Settlement:
         first_seen = datetime.now(UTC)
         started = time.perf_counter()
         treatments = self._overload.decide([record.timestamp_seconds for record in records])
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._executor, self._explain, records, treatments)
+        with trace.time_generation():
+            outcomes = await loop.run_in_executor(self._executor, self._explain, records, treatments)
         timing = Timing(datetime.now(UTC), time.perf_counter() - started)
         shipments = [
             self._pack(record, outcome, timing, first_seen) for record, outcome in zip(records, outcomes, strict=True)
         ]
         await self._guarantee.settle(shipments)
+        trace.note_letters(shipment.write_letter() for shipment in shipments)
         return _count(shipments, timing.inference_seconds)
 
     def _explain(self, records: Sequence[IncomingRecord], treatments: Sequence[Treatment]) -> list[Outcome]:

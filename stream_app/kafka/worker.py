@@ -16,6 +16,7 @@ from stream_app.kafka.guarantees import build_guarantee
 from stream_app.kafka.overload import OverloadPolicy
 from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.shutdown import Drain
+from stream_app.kafka.spans import build_tracing
 from stream_app.kafka.warm_up import warm_up
 from stream_app.probes import Health, ProbeServer
 from stream_app.settings import Settings, SettingsError
@@ -69,7 +70,8 @@ def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health:
     app = build_app(settings)
     overload = OverloadPolicy(settings.overload, settings.overload_deadline_seconds)
     guarantee = build_guarantee(settings, limits, lambda positions: _commit(app, positions))
-    delivery = Delivery(settings, pipeline, model, guarantee, overload, limits)
+    tracing = build_tracing(settings)
+    delivery = Delivery(settings, pipeline, model, guarantee, overload, limits, tracing)
     drain = Drain(health, settings.drain_seconds)
     Edge(app, settings, delivery, guarantee, overload, limits, metrics, health).attach()
     try:
@@ -77,6 +79,7 @@ def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health:
     finally:
         delivery.close()
         drain.finish()
+        tracing.close()
 
 
 def _run_app(app: faust.App, health: Health, drain: Drain) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
-NOISY_LOGGERS: Final = ("aiokafka", "faust", "mode")
+NOISY_LOGGERS: Final = ("aiokafka", "faust", "mode", "opentelemetry")
 NOISY_LINES_PER_MINUTE: Final = 30
 """In a broker outage these libraries write megabytes a minute; the first lines say it all."""
 
