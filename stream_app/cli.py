@@ -1,6 +1,7 @@
 """The command line `prism`. Thin: parse, call one function, turn errors into one line and an exit code."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 from stream_app.command_parser import CommandParser
 from stream_app.core.errors import ModelUnusableError, PrismError
 from stream_app.core.events import DeadLetter, Explanation, RankingEvent
-from stream_app.exit_codes import ExitCode
+from stream_app.exit_codes import DoctorCode, ExitCode
 from stream_app.replay.cli import add_load_test
 from stream_app.replay.measurements import Report
 
@@ -62,6 +63,7 @@ def _build_parser() -> argparse.ArgumentParser:
     worker.set_defaults(command=_run_worker)
     config = commands.add_parser("config", help="print every setting with its value and meaning; secrets masked")
     config.set_defaults(command=_print_config)
+    _add_doctor(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of a contract")
     schema.add_argument("contract", choices=sorted(_CONTRACTS), nargs="?", default="ranking-event")
     schema.set_defaults(command=_print_schema)
@@ -91,6 +93,18 @@ def _add_demo(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     demo.add_argument("--events", type=int, default=None, metavar="N", help="how many ranking events to send")
     demo.add_argument("--save", type=Path, metavar="FILE", help="also write events and explanations as JSON lines")
     demo.set_defaults(command=_run_demo)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[CommandParser]") -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="check settings, machine, model, broker and topics, and say what to change",
+        description="Check everything that a worker needs with the settings of the environment; changes nothing. Ends "
+        "with 1 if there is a problem, with 0 if there are at most warnings.",
+    )
+    doctor.add_argument("--replicas", type=_parse_count, metavar="N", help="how many workers are to run at most")
+    doctor.add_argument("--json", action="store_true", help="one JSON document")
+    doctor.set_defaults(command=_run_doctor)
 
 
 def _add_topics(commands: "argparse._SubParsersAction[CommandParser]") -> None:
@@ -191,6 +205,15 @@ def _print_config(options: argparse.Namespace) -> int:
     for name, value, origin, description in describe_settings(settings):
         sys.stdout.write(f"{name}={value}  # {origin}: {description}\n")
     return ExitCode.OK
+
+
+def _run_doctor(options: argparse.Namespace) -> int:
+    from stream_app.doctor.examination import examine
+    from stream_app.doctor.findings import render_report
+
+    report = examine(os.environ, options.replicas)
+    sys.stdout.write(report.model_dump_json(indent=2) + "\n" if options.json else render_report(report))
+    return DoctorCode.FINE if report.ok else DoctorCode.PROBLEMS
 
 
 def _print_schema(options: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 | code | from | meaning |
 |---|---|---|
-| 0 | all commands | done; of a load test: every objective was met |
+| 0 | all commands | done; of a load test: every objective was met; of `prism doctor`: no problem |
+| 1 | `prism doctor` | there are problems |
 | 1 | `prism replay`, `prism capacity` | an objective was missed |
 | 2 | `prism replay`, `prism capacity` | what was asked for cannot be done |
 | 3 | `prism replay`, `prism capacity` | the run is no result: invalid or interrupted |
@@ -28,6 +29,13 @@ class ExitCode(IntEnum):
     DRAIN_EXCEEDED = 75
     PERMISSION = 77
     CONFIGURATION = 78
+
+
+class DoctorCode(IntEnum):
+    """Of `prism doctor`: whatever the problem is, one code; a wrong command line is USAGE as everywhere."""
+
+    FINE = 0
+    PROBLEMS = 1
 
 
 class LoadTestCode(IntEnum):

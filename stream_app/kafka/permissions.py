@@ -79,6 +79,15 @@ def _name_transactions(settings: Settings) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionCopies:
+    """Where a partition is kept, in numbers of brokers."""
+
+    replicas: int
+    in_sync: int
+    has_leader: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TopicAccess:
     """What the broker says about a topic to this user."""
 
@@ -87,6 +96,7 @@ class TopicAccess:
     """False also where it is not visible: the broker does not tell."""
     operations: int | None
     """Bits of what is allowed; None: the broker does not say."""
+    partitions: tuple[PartitionCopies, ...] = ()
 
     def allows(self, operation: Operation) -> bool:
         """Whether the operation is allowed, or may be for all that is known."""
@@ -102,12 +112,16 @@ async def read_topic_access(admin: AIOKafkaAdminClient, topics: Sequence[str]) -
     request = _MetadataRequest8(list(topics), False, False, True)
     response = await _send(admin, request)
     access = {}
-    for code, topic, _internal, _partitions, operations in response.topics:
+    for code, topic, _internal, partitions, operations in response.topics:
         is_visible = code != TopicAuthorizationFailedError.errno
         exists = is_visible and code not in (UnknownTopicOrPartitionError.errno, InvalidTopicError.errno)
         # Rights on a topic that does not exist are not told.
         known = operations if exists and operations != _UNKNOWN_OPERATIONS else None
-        access[topic] = TopicAccess(is_visible, exists, known)
+        copies = (
+            PartitionCopies(len(replicas), len(in_sync), leader >= 0)
+            for _code, _partition, leader, _epoch, replicas, in_sync, *_ in partitions
+        )
+        access[topic] = TopicAccess(is_visible, exists, known, tuple(copies))
     return access
 
 
