@@ -1,54 +1,26 @@
 """Spans reach a collector over HTTP as the standard variables say, and a collector that is away delays nobody."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Sequence
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from stream_app import __version__
 from stream_app.tracing import build_provider, close_provider
-
-
-@contextmanager
-def run_collector() -> Iterator[tuple[int, list[ExportTraceServiceRequest]]]:
-    received: list[ExportTraceServiceRequest] = []
-
-    class Request(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/traces":
-                received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Request) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port, received
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.collector import run_collector
 
 
 def test_spans_reach_the_collector_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_collector() as (port, received):
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    with run_collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
         provider = build_provider(32)
         provider.get_tracer("test").start_span("process in").end()
         close_provider(provider, 30)
-    [request] = received
-    [spans] = request.resource_spans
-    assert [span.name for scope in spans.scope_spans for span in scope.spans] == ["process in"]
-    resource = {one.key: one.value.string_value for one in spans.resource.attributes}
+    assert [span.name for span in collector.spans] == ["process in"]
+    [sender] = collector.resources
+    resource = {one.key: one.value.string_value for one in sender.attributes}
     assert (resource["service.name"], resource["service.version"]) == ("prism", __version__)
 
 

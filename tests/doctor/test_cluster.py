@@ -56,10 +56,10 @@ def test_a_sound_cluster_has_one_approval_for_each_check() -> None:
 
 
 def test_an_embedded_broker_that_tells_little_has_no_problem() -> None:
-    quiet = [
+    source, output, letters = (
         TopicFacts(name, TopicAccess(True, True, None, (PartitionCopies(1, 1, True),)), TopicLimits()) for name in "abc"
-    ]
-    facts = ClusterFacts(1, 0.0, *quiet, (), None)
+    )
+    facts = ClusterFacts(1, 0.0, source, output, letters, (), None)
     assert Level.PROBLEM not in {one.level for one in judge(facts)}
 
 
