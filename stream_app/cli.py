@@ -16,6 +16,7 @@ from stream_app.command_parser import CommandParser
 from stream_app.core.errors import ModelUnusableError, PrismError
 from stream_app.core.events import DeadLetter, Explanation, RankingEvent
 from stream_app.exit_codes import DoctorCode, ExitCode
+from stream_app.model_commands import add_model
 from stream_app.replay.cli import add_load_test
 from stream_app.replay.measurements import Report
 
@@ -70,14 +71,7 @@ def _build_parser() -> argparse.ArgumentParser:
     _add_topics(commands)
     _add_dead_letters(commands)
     add_load_test(commands)
-    model = commands.add_parser("model", help="inspect model artifacts")
-    verify = model.add_subparsers(required=True, metavar="ACTION", parser_class=CommandParser).add_parser(
-        "verify", help="check every file of a model against its manifest, load it and write once"
-    )
-    verify.add_argument(
-        "model", nargs="?", help="name/version or a directory; default: PRISM_MODEL, else the packaged one"
-    )
-    verify.set_defaults(command=_verify_model)
+    add_model(commands)
     return parser
 
 
@@ -171,7 +165,7 @@ def _explain_file(options: argparse.Namespace) -> int:
                 letters = files.enter_context(options.dead_letters.open("wb"))
         except OSError as error:
             return _fail(error, ExitCode.USAGE)
-        pipeline = build_pipeline(settings.model, settings.inference_threads)
+        pipeline = build_pipeline(settings.model, settings.inference_threads, settings.approved_models)
         explain_lines(pipeline, source, sys.stdout.buffer, letters)
     return ExitCode.OK
 
@@ -189,12 +183,16 @@ def _run_worker(options: argparse.Namespace) -> int:
     del options
     # From here on, and not only when Faust runs: the first process of a container ignores SIGTERM without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
-    from stream_app.bootstrap import build_pipeline
+    from stream_app.bootstrap import ModelFolders
+    from stream_app.kafka.model_roll import Rolling
     from stream_app.kafka.worker import run_worker
     from stream_app.settings import load_settings
 
     settings = load_settings()
-    return run_worker(settings, build_pipeline(settings.model, settings.inference_threads))
+    source = ModelFolders(settings.approved_models)
+    serving = source.locate(settings.model)
+    pipeline = source.load(serving, settings.inference_threads)
+    return run_worker(settings, pipeline, Rolling(source, serving))
 
 
 def _print_config(options: argparse.Namespace) -> int:
@@ -265,16 +263,3 @@ def _replay_dead_letters(options: argparse.Namespace) -> int:
 
 def _read_filter(options: argparse.Namespace) -> dict[str, str | None]:
     return {name: getattr(options, name) for name in ("stage", "error", "since", "until")}
-
-
-def _verify_model(options: argparse.Namespace) -> int:
-    from stream_app.bootstrap import build_generator
-    from stream_app.runtime.artifact import load_artifact
-    from stream_app.settings import load_settings
-
-    model = options.model or load_settings().model
-    artifact = load_artifact(model)
-    build_generator(model, threads=1)
-    manifest = artifact.manifest
-    sys.stdout.write(f"{manifest.name}/{manifest.version}: {len(manifest.files)} files match, it loads and writes\n")
-    return ExitCode.OK

@@ -43,7 +43,17 @@ def _ensure_servers(value: str) -> str:
 
 
 Servers = Annotated[str, AfterValidator(_ensure_servers)]
+
+
+def _ensure_checksums(value: str) -> str:
+    checksums = [checksum.strip().removeprefix("sha256:") for checksum in value.split(",")]
+    if not all(re.fullmatch(r"[0-9a-f]{64}", checksum) for checksum in checksums):
+        raise ValueError("must be SHA-256 checksums, 64 hexadecimal digits each, separated by commas")
+    return ",".join(checksums)
+
+
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Checksums = Annotated[str, AfterValidator(_ensure_checksums)]
 
 
 class Settings(BaseSettings):
@@ -66,7 +76,24 @@ class Settings(BaseSettings):
     session_timeout_seconds: float = Field(
         30, ge=6, le=300, description="After how long without a heartbeat the broker gives a worker's partitions away."
     )
-    model: str | None = Field(None, description="Model: name/version or a directory. Unset: the packaged default.")
+    model: str | None = Field(
+        None,
+        description="Model: name/version, its directory, or one with a pointer `current`. Unset: the packaged default.",
+    )
+    model_sha256: Checksums | None = Field(
+        None, description="SHA-256 of the manifests that may be loaded, separated by commas. Unset: any."
+    )
+    model_check_seconds: float = Field(
+        5, ge=0.1, le=3600, description="How often the models are looked at for a roll; SIGHUP looks at once."
+    )
+    canary_model: str | None = Field(
+        None, description="Model, named as PRISM_MODEL, that explains a share of the keys. Unset: none."
+    )
+    canary_percent: float = Field(5, ge=0, le=100, description="Share of the keys that the canary explains.")
+    shadow_model: str | None = Field(
+        None, description="Model, named as PRISM_MODEL, that explains everything again for PRISM_SHADOW_TOPIC."
+    )
+    shadow_topic: TopicName | None = Field(None, description="Side topic for the shadow's explanations.")
     http_host: str = Field("0.0.0.0", description="Address of the probes and metrics.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the probes and metrics; 0: any free port.")
     batch_records: int = Field(32, ge=1, le=1000, description="Most records explained in one batch.")
@@ -118,10 +145,21 @@ class Settings(BaseSettings):
         """All topics that the worker needs: input, output, dead letters."""
         return self.input_topic, self.output_topic, self.dead_letter_topic
 
+    @property
+    def created_topics(self) -> tuple[str, ...]:
+        """What `prism topics create` creates: what the worker needs, and the shadow's topic, without which it works."""
+        return (*self.topics, self.shadow_topic) if self.shadow_topic else self.topics
+
+    @property
+    def approved_models(self) -> frozenset[str]:
+        """SHA-256 of the manifests that may be loaded; empty: any."""
+        return frozenset(self.model_sha256.split(",") if self.model_sha256 else ())
+
     @model_validator(mode="after")
     def _ensure_consistency(self) -> Self:
         problems = [
             *_find_topic_problems(self),
+            *_find_shadow_problems(self),
             *_find_delivery_problems(self),
             *_find_sasl_problems(self),
             *_find_ssl_problems(self),
@@ -184,6 +222,14 @@ def _find_topic_problems(settings: Settings) -> list[str]:
         return []
     # A worker that reads what it writes never comes to an end.
     return ["PRISM_INPUT_TOPIC, PRISM_OUTPUT_TOPIC, PRISM_DEAD_LETTER_TOPIC: must be three different topics"]
+
+
+def _find_shadow_problems(settings: Settings) -> list[str]:
+    if (settings.shadow_model is None) != (settings.shadow_topic is None):
+        return ["PRISM_SHADOW_MODEL, PRISM_SHADOW_TOPIC: each needs the other"]
+    if settings.shadow_topic in settings.topics:
+        return ["PRISM_SHADOW_TOPIC: must be none of the other three topics"]
+    return []
 
 
 def _find_delivery_problems(settings: Settings) -> list[str]:

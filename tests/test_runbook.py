@@ -21,7 +21,7 @@ def test_every_metric_and_setting_that_it_names_exists() -> None:
     metrics = Metrics().render().decode()
     for name in set(re.findall(r"\bprism_[a-z_]+", RUNBOOK)):
         assert re.search(rf"^# TYPE {name.removesuffix('_total')}(_total)? ", metrics, re.MULTILINE), name
-    for name in set(re.findall(r"\bPRISM_[A-Z_]+", RUNBOOK)):
+    for name in set(re.findall(r"\bPRISM_[A-Z0-9_]+", RUNBOOK)):
         assert name.removeprefix("PRISM_").lower() in Settings.model_fields, name
 
 

@@ -126,3 +126,31 @@ def test_a_container_quota_limits_the_cores(tmp_path: Path, quota: str, cores: i
     path = tmp_path / "cpu.max"
     path.write_text(quota)
     assert count_usable_cores(path) == (cores or count_usable_cores(tmp_path / "missing"))
+
+
+def test_a_shadow_needs_model_and_topic_and_a_topic_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, PRISM_SHADOW_MODEL="prism-small/0.3.0")
+    with pytest.raises(SettingsError, match="each needs the other"):
+        load_settings()
+    set_environment(monkeypatch, PRISM_SHADOW_TOPIC="explanations")
+    with pytest.raises(SettingsError, match="PRISM_SHADOW_TOPIC: must be none of the other three"):
+        load_settings()
+    set_environment(monkeypatch, PRISM_SHADOW_TOPIC="explanations-shadow")
+    settings = load_settings()
+    assert settings.created_topics == (*settings.topics, "explanations-shadow")
+
+
+def test_approved_models_are_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().approved_models == frozenset()
+    set_environment(monkeypatch, PRISM_MODEL_SHA256=f"sha256:{'a' * 64}, {'b' * 64}")
+    assert load_settings().approved_models == {"a" * 64, "b" * 64}
+    set_environment(monkeypatch, PRISM_MODEL_SHA256="a" * 63)
+    with pytest.raises(SettingsError, match="PRISM_MODEL_SHA256: must be SHA-256"):
+        load_settings()
+
+
+@pytest.mark.parametrize("percent", ["-1", "101", "some"])
+def test_the_canarys_share_is_a_percentage(monkeypatch: pytest.MonkeyPatch, percent: str) -> None:
+    set_environment(monkeypatch, PRISM_CANARY_PERCENT=percent)
+    with pytest.raises(SettingsError, match="PRISM_CANARY_PERCENT"):
+        load_settings()

@@ -1,5 +1,6 @@
 """The manifest of a model artifact: what it is, what it was made for, and the checksum of each of its files."""
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import orjson
@@ -35,6 +36,15 @@ class Manifest(BaseModel):
     def identity(self) -> ModelIdentity:
         """Name and version as explanations carry them."""
         return ModelIdentity(name=self.name, version=self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Which artifact the name of a model stands for just now. Two of the same content in one place are equal."""
+
+    folder: str
+    manifest_sha256: str
+    """Hexadecimal. The manifest holds the checksums of all other files, so this one vouches for them all."""
 
 
 def decode_manifest(content: bytes) -> Manifest:

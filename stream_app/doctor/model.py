@@ -8,7 +8,7 @@ from stream_app.bootstrap import build_pipeline
 from stream_app.core.errors import ModelUnusableError
 from stream_app.doctor.findings import Finding, approve, refuse, warn
 from stream_app.kafka.batches import MAX_BATCH_ITEMS
-from stream_app.kafka.delivery import Explainer
+from stream_app.kafka.models import Explainer
 from stream_app.kafka.warm_up import WARM_UP_EVENT, warm_up
 from stream_app.kafka.worker import INFERENCE_LIMIT_SECONDS
 from stream_app.runtime.artifact import load_artifact

@@ -258,7 +258,7 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> list
 
 async def _create_topics(settings: Settings, partitions: int, replication: int) -> list[str]:
     async with open_admin(settings) as admin:
-        access = await read_topic_access(admin, settings.topics)
+        access = await read_topic_access(admin, settings.created_topics)
         if hidden := [topic for topic, one in access.items() if not one.is_visible]:
             raise PermissionDeniedError(f"the broker denies Describe on topic {', '.join(hidden)}")
         missing = [topic for topic, one in access.items() if not one.exists]

@@ -6,7 +6,7 @@ raises: what is not settled is done again by the next owner of the partition.
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from stream_app.core.pipeline import Explained, Outcome, Rejected
 from stream_app.kafka.breaker import count_failures
 from stream_app.kafka.dead_letters import build_dead_letter_record
 from stream_app.kafka.guarantees import Guarantee
+from stream_app.kafka.models import Contender, Explainer, Lineup, Models, ModelUse
 from stream_app.kafka.overload import EXPIRED_STAGE, OverloadPolicy, Treatment
 from stream_app.kafka.publication import SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord, Timing, build_explanation_record, estimate_size
@@ -28,15 +29,11 @@ PUBLISH_STAGE: Final = "publish"
 """The stage that dead letters name where explanations are too large for their topic."""
 
 
-class Explainer(Protocol):
-    """What a delivery needs of ExplanationPipeline."""
+class Mirror(Protocol):
+    """Takes copies of settled records; neither waits nor fails."""
 
-    def explain(self, records: Sequence[bytes | None]) -> list[Outcome]:
-        """Explain records: one outcome each, in order."""
-        ...
-
-    def explain_with_template(self, records: Sequence[bytes | None]) -> list[Outcome]:
-        """Answer records with the template at once: one outcome each, in order."""
+    def offer(self, records: Sequence[IncomingRecord]) -> None:
+        """Take records, or leave them."""
         ...
 
 
@@ -58,6 +55,10 @@ class Settlement:
     failures: int
     """How many of them could not be decoded, or made generation fail."""
     inference_seconds: float
+    records_by_model: Counter[ModelUse]
+    """Records, by the model that they were given to; expired ones were given to none."""
+    texts_by_model: Counter[tuple[ModelUse, str]]
+    """Published explanations, by model and source."""
     source_tokens: int = 0
     """Of the prompts that the model wrote for."""
 
@@ -68,16 +69,16 @@ class Delivery:
     def __init__(
         self,
         settings: Settings,
-        explainer: Explainer,
-        model: ModelIdentity,
+        models: Models,
         guarantee: Guarantee,
         overload: OverloadPolicy,
         limits: SizeLimits,
         tracing: Tracing = NO_TRACING,
+        mirror: Mirror | None = None,
     ) -> None:
         self._settings = settings
-        self._explainer = explainer
-        self._model = model
+        self._models = models
+        self._mirror = mirror
         self._guarantee = guarantee
         self._overload = overload
         self._limits = limits
@@ -104,33 +105,49 @@ class Delivery:
         started = time.perf_counter()
         treatments = self._overload.decide([record.timestamp_seconds for record in records])
         loop = asyncio.get_running_loop()
+        # One lineup for the whole batch: a model that is rolled meanwhile begins with the next.
+        lineup = self._models.lineup
         with trace.time_generation():
-            outcomes = await loop.run_in_executor(self._executor, self._explain, records, treatments)
+            answers = await loop.run_in_executor(self._executor, self._explain, records, treatments, lineup)
         timing = Timing(datetime.now(UTC), time.perf_counter() - started)
         shipments = [
-            self._pack(record, outcome, timing, first_seen) for record, outcome in zip(records, outcomes, strict=True)
+            self._pack(record, answer, timing, first_seen) for record, answer in zip(records, answers, strict=True)
         ]
         await self._guarantee.settle(shipments)
         trace.note_letters(shipment.write_letter() for shipment in shipments)
+        if self._mirror is not None:
+            asked = [record for record, one in zip(records, treatments, strict=True) if one is Treatment.EXPLAIN]
+            self._mirror.offer(asked)
         return _count(shipments, timing.inference_seconds)
 
-    def _explain(self, records: Sequence[IncomingRecord], treatments: Sequence[Treatment]) -> list[Outcome]:
-        explain: dict[Treatment, Callable[[Sequence[bytes | None]], list[Outcome]]] = {
-            Treatment.EXPLAIN: self._explainer.explain,
-            Treatment.TEMPLATE: self._explainer.explain_with_template,
-            Treatment.EXPIRE: lambda values: [self._overload.build_expired()] * len(values),
-        }
+    def _explain(
+        self, records: Sequence[IncomingRecord], treatments: Sequence[Treatment], lineup: Lineup
+    ) -> list["_Answer"]:
+        chosen = [lineup.choose(record) for record in records]
+        groups: dict[tuple[Treatment, Contender], list[int]] = defaultdict(list)
+        for index, group in enumerate(zip(treatments, chosen, strict=True)):
+            groups[group].append(index)
         outcomes: dict[int, Outcome] = {}
-        for treatment, write in explain.items():
-            chosen = [index for index, one in enumerate(treatments) if one is treatment]
-            if chosen:
-                results = write([records[index].value for index in chosen])
-                outcomes.update(zip(chosen, results, strict=True))
-        return [outcomes[index] for index in range(len(records))]
+        for (treatment, contender), indices in groups.items():
+            results = self._write(treatment, contender.explainer, [records[index].value for index in indices])
+            outcomes.update(zip(indices, results, strict=True))
+        return [_Answer(contender, outcomes[index]) for index, contender in enumerate(chosen)]
 
-    def _pack(self, record: IncomingRecord, outcome: Outcome, timing: Timing, first_seen: datetime) -> "_Shipment":
-        topic = self._settings.output_topic
-        shipment = _Shipment(record, outcome, lambda letter, failed: self._post(record, letter, failed, first_seen))
+    def _write(self, treatment: Treatment, explainer: Explainer, values: Sequence[bytes | None]) -> Sequence[Outcome]:
+        if treatment is Treatment.EXPLAIN:
+            return explainer.explain(values)
+        if treatment is Treatment.TEMPLATE:
+            return explainer.explain_with_template(values)
+        return [self._overload.build_expired()] * len(values)
+
+    def _pack(self, record: IncomingRecord, answer: "_Answer", timing: Timing, first_seen: datetime) -> "_Shipment":
+        topic, outcome, model = self._settings.output_topic, answer.outcome, answer.contender.model
+        shipment = _Shipment(
+            record,
+            outcome,
+            answer.contender.use,
+            lambda letter, failed: self._post(record, letter, failed, first_seen, model),
+        )
         for explanation in _list_texts(outcome):
             built = build_explanation_record(record, explanation, topic, timing)
             if estimate_size(built) > self._limits.get(topic):
@@ -139,13 +156,18 @@ class Delivery:
         return shipment
 
     def _post(
-        self, record: IncomingRecord, letter: DeadLetter, failed_item_ids: tuple[str, ...], first_seen: datetime
+        self,
+        record: IncomingRecord,
+        letter: DeadLetter,
+        failed_item_ids: tuple[str, ...],
+        first_seen: datetime,
+        model: ModelIdentity,
     ) -> OutgoingRecord:
         return build_dead_letter_record(
             record,
             letter,
             self._settings.dead_letter_topic,
-            self._model,
+            model,
             family=self._settings.dlq_headers,
             application=self._settings.consumer_group,
             failed_item_ids=failed_item_ids,
@@ -154,12 +176,21 @@ class Delivery:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The outcome of one record, and who wrote it."""
+
+    contender: Contender
+    outcome: Outcome
+
+
 @dataclass(slots=True)
 class _Shipment:
     """What one record makes, on its way to the broker; see Parcel."""
 
     record: IncomingRecord
     outcome: Outcome
+    use: ModelUse
     post: Callable[[DeadLetter, tuple[str, ...]], OutgoingRecord]
     built: dict[str, OutgoingRecord] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
@@ -215,4 +246,11 @@ def _count(shipments: Sequence[_Shipment], inference_seconds: float) -> Settleme
         failures=failures,
         inference_seconds=inference_seconds,
         source_tokens=sum(outcome.source_tokens for outcome in explained),
+        records_by_model=Counter(one.use for one in shipments if not _is_expired(one)),
+        texts_by_model=Counter((one.use, text.source) for one in shipments for text in one.published),
     )
+
+
+def _is_expired(shipment: _Shipment) -> bool:
+    letter = shipment.outcome.letter
+    return letter is not None and letter.stage == EXPIRED_STAGE

@@ -25,7 +25,7 @@ from stream_app.kafka.clients import (
     find_missing_topics,
     read_max_message_bytes,
 )
-from stream_app.kafka.delivery import Delivery
+from stream_app.kafka.delivery import Delivery, Settlement
 from stream_app.kafka.guarantees import Guarantee
 from stream_app.kafka.lag import GroupWatch
 from stream_app.kafka.membership import Membership
@@ -141,6 +141,7 @@ class Edge:
         )
         self._metrics.count_texts(settlement.explanations, settlement.templates, settlement.violations)
         self._metrics.count_letters(settlement.dead_letters)
+        self._count_models(settlement)
         self._metrics.inference_seconds.observe(settlement.inference_seconds)
         self._metrics.batch_tokens.observe(settlement.source_tokens)
         self._show_overload()
@@ -151,6 +152,12 @@ class Edge:
             log.error("items_failed", errors=dict(settlement.errors))
         self._breaker.note(settlement.judged, settlement.failures)
         self._show_breaker()
+
+    def _count_models(self, settlement: Settlement) -> None:
+        for use, records in settlement.records_by_model.items():
+            self._metrics.count_model_records(*use, records)
+        for (use, source), texts in settlement.texts_by_model.items():
+            self._metrics.count_model_texts(*use, source, texts)
 
     def _is_ours(self, generation: int) -> bool:
         """Whether records that were fetched in a generation of the group are still to be settled here.

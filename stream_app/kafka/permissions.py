@@ -70,7 +70,7 @@ def list_worker_rights(settings: Settings) -> tuple[Right, ...]:
 def list_creator_rights(settings: Settings) -> tuple[Right, ...]:
     """List the least set of rights of the user who runs `prism topics create`."""
     operations: tuple[Operation, ...] = ("Describe", "Create")
-    return tuple(Right("topic", topic, operation) for topic in settings.topics for operation in operations)
+    return tuple(Right("topic", topic, operation) for topic in settings.created_topics for operation in operations)
 
 
 def _name_transactions(settings: Settings) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from stream_app.core.errors import ModelUnusableError
 from stream_app.core.events import ModelIdentity
 from stream_app.core.pipeline import Explained
-from stream_app.kafka.delivery import Explainer
+from stream_app.kafka.models import Explainer
 
 WARM_UP_EVENT: Final = (
     b'{"event_id":"warm-up","occurred_at":"2026-01-01T00:00:00Z","user":{"user_id":"warm-up","history":'

@@ -1,6 +1,9 @@
 """The worker as a process: what is built before Faust starts, how it runs, and with which code it ends."""
 
 import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import faust
@@ -10,11 +13,14 @@ from stream_app.core.errors import ModelUnusableError
 from stream_app.exit_codes import ExitCode
 from stream_app.kafka.app import DrainingWorker, Positions, build_app
 from stream_app.kafka.clients import BrokerUnreachableError, PermissionDeniedError, find_denial, find_missing_topics
-from stream_app.kafka.delivery import Delivery, Explainer
+from stream_app.kafka.delivery import Delivery
 from stream_app.kafka.edge import TICK_SECONDS, Edge, read_limits
 from stream_app.kafka.guarantees import build_guarantee
+from stream_app.kafka.model_roll import Rolling, build_watch
+from stream_app.kafka.models import Contender, Explainer, Lineup, Models
 from stream_app.kafka.overload import OverloadPolicy
 from stream_app.kafka.publication import SizeLimits
+from stream_app.kafka.shadow import Shadow
 from stream_app.kafka.shutdown import Drain
 from stream_app.kafka.spans import build_tracing
 from stream_app.kafka.warm_up import warm_up
@@ -29,10 +35,15 @@ budget it bounds how long a batch may be at work."""
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run_worker(settings: Settings, pipeline: Explainer) -> int:
+def run_worker(settings: Settings, pipeline: Explainer, rolling: Rolling | None = None) -> int:
     """Run the worker until SIGTERM or SIGINT; returns the exit code.
 
     Ends the process itself (exit code 70) when a batch cannot be settled, or (75) when draining takes too long.
+
+    Args:
+        settings: everything that can be set.
+        pipeline: the model to begin with.
+        rolling: where that model's successors, a canary and a shadow come from; without it there are none.
     """
     configure_logging(settings.log_level)
     metrics = Metrics()
@@ -40,7 +51,7 @@ def run_worker(settings: Settings, pipeline: Explainer) -> int:
     try:
         with ProbeServer(health, metrics, settings.http_host, settings.http_port) as probes:
             log.info("probes_listening", port=probes.port)
-            return _run_warm(settings, pipeline, metrics, health)
+            return _run_warm(settings, pipeline, rolling, metrics, health)
     except PermissionDeniedError as error:
         log.critical("permission_denied", reason=str(error))
         return error.exit_code
@@ -58,9 +69,12 @@ def run_worker(settings: Settings, pipeline: Explainer) -> int:
         return ExitCode.CONFIGURATION
 
 
-def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health: Health) -> int:
-    model = warm_up(pipeline)
-    metrics.set_model(model.name, model.version)
+def _run_warm(
+    settings: Settings, pipeline: Explainer, rolling: Rolling | None, metrics: Metrics, health: Health
+) -> int:
+    serving = Contender(pipeline, warm_up(pipeline))
+    metrics.set_model(*serving.use)
+    models = Models(Lineup(serving, canary_percent=settings.canary_percent))
     health.is_model_warm = True
     # Before Faust starts: its own complaint about a broker that is not there is pages long.
     health.missing_topics = asyncio.run(find_missing_topics(settings))
@@ -71,15 +85,39 @@ def _run_warm(settings: Settings, pipeline: Explainer, metrics: Metrics, health:
     overload = OverloadPolicy(settings.overload, settings.overload_deadline_seconds)
     guarantee = build_guarantee(settings, limits, lambda positions: _commit(app, positions))
     tracing = build_tracing(settings)
-    delivery = Delivery(settings, pipeline, model, guarantee, overload, limits, tracing)
     drain = Drain(health, settings.drain_seconds)
-    Edge(app, settings, delivery, guarantee, overload, limits, metrics, health).attach()
+    with _follow_models(settings, rolling, models, metrics) as shadow:
+        delivery = Delivery(settings, models, guarantee, overload, limits, tracing, shadow)
+        Edge(app, settings, delivery, guarantee, overload, limits, metrics, health).attach()
+        try:
+            return _run_app(app, health, drain)
+        finally:
+            delivery.close()
+            drain.finish()
+            tracing.close()
+
+
+@contextmanager
+def _follow_models(
+    settings: Settings, rolling: Rolling | None, models: Models, metrics: Metrics
+) -> Iterator[Shadow | None]:
+    """Roll the models while the block runs; gives the shadow, if there is one."""
+    if rolling is None:
+        yield None
+        return
+    watch = build_watch(settings, rolling, models, metrics)
+    shadow = Shadow(settings, rolling.source, metrics) if settings.shadow_model else None
+    watch.start()
+    if shadow:
+        shadow.start()
+    before = signal.signal(signal.SIGHUP, lambda *_: watch.ask())
     try:
-        return _run_app(app, health, drain)
+        yield shadow
     finally:
-        delivery.close()
-        drain.finish()
-        tracing.close()
+        signal.signal(signal.SIGHUP, before)
+        watch.stop()
+        if shadow:
+            shadow.stop()
 
 
 def _run_app(app: faust.App, health: Health, drain: Drain) -> int:

@@ -1,6 +1,10 @@
 """The Prism: CTranslate2 and the artifact's own tokenizer behind the core's port `TextGenerator`."""
 
+import os
+import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +21,7 @@ TOKENIZER_NAME: Final = "tokenizer.json"
 VOCABULARY_MAP_NAME: Final = "vmap.txt"
 """CTranslate2's name for the file that says which tokens are candidates for a prompt; an artifact may have one."""
 WARM_UP_PROMPT: Final = "<by-item> <short> <plain> <item> <t> warm up ; genre drama"
+LOWEST_PRIORITY: Final = 19
 REPEAT_WINDOW_TOKENS: Final = 3
 BEAM_SIZE: Final = 4
 REPETITION_PENALTY: Final = 1.3
@@ -30,15 +35,18 @@ class CTranslate2Generator:
         artifact: a verified artifact.
         threads: CPU threads; each works on prompts of its own.
         compute_type: what CTranslate2 computes in; measurements compare `int8` with `float32`.
+        is_background: whether its threads get the processor only where nothing else wants it (on Linux).
     """
 
-    def __init__(self, artifact: Artifact, threads: int = 1, compute_type: str = "int8") -> None:
+    def __init__(
+        self, artifact: Artifact, threads: int = 1, compute_type: str = "int8", is_background: bool = False
+    ) -> None:
         self._manifest = artifact.manifest
         self._tokenizer = _load_tokenizer(artifact.folder / TOKENIZER_NAME, artifact.manifest.max_source_tokens)
         try:
-            self._translator = ctranslate2.Translator(
-                str(artifact.folder), device="cpu", compute_type=compute_type, inter_threads=threads, intra_threads=1
-            )
+            # CTranslate2 starts its threads here, and threads inherit the priority of the one that starts them.
+            with ThreadPoolExecutor(1, initializer=_yield_processor if is_background else None) as starter:
+                self._translator = starter.submit(_load_translator, artifact.folder, compute_type, threads).result()
         except (RuntimeError, ValueError) as error:
             raise ModelUnusableError(f"CTranslate2 cannot load the model in {artifact.folder}: {error}") from error
 
@@ -94,6 +102,18 @@ class CTranslate2Generator:
         text = join_pieces(self._tokenizer, [index for index in ids if index is not None])
         score, sure_from = result.scores[0], self._manifest.sure_from
         return Draft(text, score, is_sure=sure_from is None or score >= sure_from, source_tokens=source_tokens)
+
+
+def _load_translator(folder: Path, compute_type: str, threads: int) -> Any:
+    return ctranslate2.Translator(
+        str(folder), device="cpu", compute_type=compute_type, inter_threads=threads, intra_threads=1
+    )
+
+
+def _yield_processor() -> None:
+    # Elsewhere than on Linux a priority belongs to the whole process.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:

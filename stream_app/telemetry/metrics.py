@@ -44,6 +44,7 @@ class Metrics:
         self._watch_group(families)
         self._watch_troubles(families)
         self._describe_worker(families)
+        self._watch_models(families)
 
     def _count_records(self, families: Families) -> None:
         self._received = families.add_counter("prism_records_received_total", "Input records taken into a batch.")
@@ -127,11 +128,34 @@ class Metrics:
 
     def _describe_worker(self, families: Families) -> None:
         self._ready = families.add_gauge("prism_ready", "1 while /readyz says ok.")
-        self._model = families.add_gauge("prism_model_info", "The model at work.", "name", "version")
         build = families.add_gauge(
             "prism_build_info", "The versions that this worker runs.", "version", "python", "ctranslate2"
         )
         build.labels(__version__, platform.python_version(), version("ctranslate2")).set(1)
+
+    def _watch_models(self, families: Families) -> None:
+        self._model = families.add_gauge(
+            "prism_model_info", "1 for each model that is loaded.", "name", "version", "role"
+        )
+        self._models_by_role: dict[str, tuple[str, str]] = {}
+        self._model_reloads = families.add_counter(
+            "prism_model_reloads_total", "Models that were to be put in place, by outcome.", "outcome"
+        )
+        self._records_by_model = families.add_counter(
+            "prism_records_by_model_total", "Settled input records, by model.", "name", "version", "role"
+        )
+        self._texts_by_model = families.add_counter(
+            "prism_explanations_by_model_total",
+            "Explanations, by model and by who wrote the text.",
+            *("name", "version", "role", "source"),
+        )
+        self._shadow_records = families.add_counter(
+            "prism_shadow_records_total", "Input records for the shadow, by what it did.", "outcome"
+        )
+        for outcome in ("loaded", "refused", "rolled_back"):
+            self._model_reloads.labels(outcome)
+        for outcome in ("explained", "dropped", "failed"):
+            self._shadow_records.labels(outcome)
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -201,9 +225,29 @@ class Metrics:
         """Ask at each scrape whether the worker is ready."""
         self._ready.set_function(is_ready)
 
-    def set_model(self, name: str, version: str) -> None:
-        """Name the model at work."""
-        self._model.labels(name, version).set(1)
+    def set_model(self, role: str, name: str, version: str) -> None:
+        """Name the model in a role, and forget the one that it replaces."""
+        with self._families.lock:
+            if before := self._models_by_role.get(role):
+                self._model.remove(*before, role)
+            self._models_by_role[role] = (name, version)
+            self._model.labels(name, version, role).set(1)
+
+    def count_reload(self, outcome: str) -> None:
+        """Note what came of a model that was to replace one."""
+        self._model_reloads.labels(outcome).inc()
+
+    def count_model_records(self, role: str, name: str, version: str, records: int) -> None:
+        """Note that records were settled that this model was asked about."""
+        self._records_by_model.labels(name, version, role).inc(records)
+
+    def count_model_texts(self, role: str, name: str, version: str, source: str, texts: int) -> None:
+        """Note that explanations were published for which this model was asked."""
+        self._texts_by_model.labels(name, version, role, source).inc(texts)
+
+    def count_shadow(self, outcome: str, records: int) -> None:
+        """Note what the shadow did with records."""
+        self._shadow_records.labels(outcome).inc(records)
 
     def render(self) -> bytes:
         """Render all metrics in the text format of Prometheus."""

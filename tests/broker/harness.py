@@ -72,6 +72,12 @@ class Lane:
         """Do what `prism topics create` does."""
         return create_topics(self.settings, partitions=4, replication=1)
 
+    def create_side_topic(self, name: str) -> str:
+        """Create one more topic; returns its name."""
+        changes = {"shadow_model": "any", "shadow_topic": name}
+        create_topics(self.settings.model_copy(update=changes), partitions=4, replication=1)
+        return name
+
     def start_worker(self, delay_seconds: float = 0.0, **environment: str) -> "WorkerProcess":
         """Start a worker process."""
         settings = self.settings
@@ -133,13 +139,13 @@ class Lane:
 
     def read_settled(self) -> tuple[list[Record], list[Record]]:
         """Read outputs and dead letters to their ends: for workers that have nothing in flight."""
-        return self._read_to_end(self.settings.output_topic), self._read_to_end(self.settings.dead_letter_topic)
+        return self.read_to_end(self.settings.output_topic), self.read_to_end(self.settings.dead_letter_topic)
 
     def read_inputs(self) -> list[Record]:
         """Read the input topic to its end."""
-        return self._read_to_end(self.settings.input_topic)
+        return self.read_to_end(self.settings.input_topic)
 
-    def _read_to_end(self, topic: str) -> list[Record]:
+    def read_to_end(self, topic: str) -> list[Record]:
         """Read a topic without transactions to its end; fails after the deadline."""
         with open_reader(self.broker) as reader:
             partitions = list_partitions(reader, topic)
@@ -166,12 +172,14 @@ class Lane:
 class WorkerProcess:
     """One worker as a process of its own."""
 
-    def __init__(self, environment: dict[str, str], log_path: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], log_path: Path, module: Sequence[str] = ("tests.broker.fake_worker",)
+    ) -> None:
         self._log_path = log_path
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PRISM_")}
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.broker.fake_worker"],
+                [sys.executable, "-m", *module],
                 env={**inherited, **environment},
                 cwd=Path(__file__).resolve().parents[2],
                 stdout=log,

@@ -106,7 +106,7 @@ def test_metrics_agree_with_the_topics(run: Run) -> None:
     sources = [json.loads(record.value or b"")["source"] for record in run.outputs]
     for source in ("model", "template"):
         assert run.metrics[f'prism_explanations_total{{source="{source}"}}'] == sources.count(source)
-    assert run.metrics['prism_model_info{name="fake",version="1"}'] == 1
+    assert run.metrics['prism_model_info{name="fake",role="serving",version="1"}'] == 1
     assert run.metrics["prism_commits_total"] >= 1
     assert run.metrics["prism_end_to_end_seconds_count"] == len(run.sent)
 

@@ -13,6 +13,7 @@ from stream_app.core.errors import ModelUnusableError
 from stream_app.core.events import DeadLetter, Explanation, ModelIdentity, decode_event
 from stream_app.core.pipeline import Explained, Outcome, Rejected
 from stream_app.kafka.delivery import Delivery, Settlement
+from stream_app.kafka.models import Contender, Lineup, Models, ModelUse, Role
 from stream_app.kafka.overload import OverloadPolicy
 from stream_app.kafka.publication import Parcel, SizeLimits
 from stream_app.kafka.records import IncomingRecord, OutgoingRecord
@@ -90,7 +91,8 @@ def deliver(
 ) -> Settlement:
     chosen = Settings.model_validate(settings)
     overload = OverloadPolicy(chosen.overload, chosen.overload_deadline_seconds, lambda: 0.0, lambda: NOW)
-    delivery = Delivery(chosen, FakeExplainer(error), MODEL, guarantee, overload, limits or SizeLimits())
+    models = Models(Lineup(Contender(FakeExplainer(error), MODEL)))
+    delivery = Delivery(chosen, models, guarantee, overload, limits or SizeLimits())
     records = [
         IncomingRecord("in", 0, offset, b"k", value, (("h", b"1"),), NOW - age_seconds)
         for offset, value in enumerate(values)
@@ -154,3 +156,87 @@ def test_a_repeat_has_the_same_key_and_value() -> None:
         deliver(guarantee, build_event(1), None)
     for one, other in zip(first.explanations + first.letters, second.explanations + second.letters, strict=True):
         assert replace(one, headers=(), shorter=None) == replace(other, headers=(), shorter=None)
+
+
+def build_models(serving: str, canary_percent: float = 0) -> Models:
+    named = [ModelIdentity(name="fake", version=version) for version in (serving, "canary")]
+    canary = Contender(FakeExplainer(), named[1], Role.CANARY)
+    return Models(Lineup(Contender(FakeExplainer(), named[0]), canary, canary_percent))
+
+
+class RollingGuarantee(FakeGuarantee):
+    """While a batch is settled, another model is installed."""
+
+    models = build_models("1")
+
+    async def settle(self, parcels: Sequence[Parcel]) -> None:
+        self.models.install(Contender(FakeExplainer(), ModelIdentity(name="fake", version="2")))
+        await super().settle(parcels)
+
+
+def test_a_model_that_is_rolled_while_a_batch_is_at_work_begins_with_the_next() -> None:
+    guarantee = RollingGuarantee()
+    overload = OverloadPolicy("lag", 60, lambda: 0.0, lambda: NOW)
+    delivery = Delivery(Settings(), guarantee.models, guarantee, overload, SizeLimits())
+    record = IncomingRecord("in", 0, 0, b"k", None, ())
+    uses = [asyncio.run(delivery.deliver([record])).records_by_model for _ in range(2)]
+    delivery.close()
+    assert uses == [{ModelUse("serving", "fake", "1"): 1}, {ModelUse("serving", "fake", "2"): 1}]
+    assert [dict(letter.headers)["prism.dlq.model"] for letter in guarantee.letters] == [b"fake/1", b"fake/2"]
+
+
+def test_each_record_is_explained_by_whom_its_key_chooses_and_all_stay_in_order() -> None:
+    guarantee, models = FakeGuarantee(), build_models("1", canary_percent=50)
+    overload = OverloadPolicy("lag", 60, lambda: 0.0, lambda: NOW)
+    delivery = Delivery(Settings(), models, guarantee, overload, SizeLimits())
+    records = [
+        IncomingRecord("in", 0, n, f"key-{n}".encode(), build_event(n) if n % 3 else None, ()) for n in range(40)
+    ]
+    settlement = asyncio.run(delivery.deliver(records))
+    delivery.close()
+    expected = Counter(models.lineup.choose(record).use for record in records)
+    assert len(expected) == 2
+    assert settlement.records_by_model == expected
+    assert settlement.texts_by_model.total() == len(guarantee.explanations)
+    assert [json.loads(one.value or b"")["event_id"] for one in guarantee.explanations] == [
+        f"event-{n}" for n in range(40) if n % 3
+    ]
+    for letter in guarantee.letters:
+        [record] = [one for one in records if one.key == letter.key]
+        _role, name, version = models.lineup.choose(record).use
+        assert dict(letter.headers)["prism.dlq.model"] == f"{name}/{version}".encode()
+
+
+class FakeMirror:
+    """Keeps what it is offered."""
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+
+    def offer(self, records: Sequence[IncomingRecord]) -> None:
+        self.offsets += [record.offset for record in records]
+
+
+def test_a_shadow_is_offered_what_is_settled_and_was_asked_of_the_model() -> None:
+    mirror = FakeMirror()
+    overload = OverloadPolicy("skip", 60, lambda: 0.0, lambda: NOW)
+    delivery = Delivery(Settings(), build_models("1"), FakeGuarantee(), overload, SizeLimits(), mirror=mirror)
+    ages = (0, 100, 0)
+    records = [IncomingRecord("in", 0, n, b"k", build_event(n), (), NOW - age) for n, age in enumerate(ages)]
+    asyncio.run(delivery.deliver(records))
+    delivery.close()
+    assert mirror.offsets == [0, 2]
+
+
+def test_a_shadow_is_offered_nothing_of_a_batch_that_was_not_settled() -> None:
+    class Refusing(FakeGuarantee):
+        async def settle(self, parcels: Sequence[Parcel]) -> None:
+            raise OSError(str(len(parcels)))
+
+    mirror = FakeMirror()
+    overload = OverloadPolicy("lag", 60, lambda: 0.0, lambda: NOW)
+    delivery = Delivery(Settings(), build_models("1"), Refusing(), overload, SizeLimits(), mirror=mirror)
+    with pytest.raises(OSError, match="1"):
+        asyncio.run(delivery.deliver([IncomingRecord("in", 0, 0, b"k", build_event(0), ())]))
+    delivery.close()
+    assert mirror.offsets == []

@@ -15,6 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, get_current_
 from stream_app.core.errors import ModelUnusableError
 from stream_app.core.pipeline import ExplanationPipeline
 from stream_app.kafka.delivery import Delivery, Settlement
+from stream_app.kafka.models import Contender, Lineup, Models
 from stream_app.kafka.open_telemetry import OpenTelemetryTracing, read_context, write_context
 from stream_app.kafka.overload import OverloadPolicy
 from stream_app.kafka.publication import SizeLimits
@@ -62,7 +63,8 @@ def deliver(
     settings = Settings(overload="skip", overload_deadline_seconds=10)
     overload = OverloadPolicy("skip", 10, lambda: 0.0, lambda: NOW)
     pipeline = ExplanationPipeline(ScriptedGenerator())
-    delivery = Delivery(settings, pipeline, MODEL, guarantee or FakeGuarantee(), overload, SizeLimits(), tracing)
+    models = Models(Lineup(Contender(pipeline, MODEL)))
+    delivery = Delivery(settings, models, guarantee or FakeGuarantee(), overload, SizeLimits(), tracing)
     batch = [
         IncomingRecord("in", 3, offset, b"user-key", value, headers, NOW - age_seconds)
         for offset, (value, headers) in enumerate(records)

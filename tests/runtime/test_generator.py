@@ -1,6 +1,9 @@
 """The packaged model behind the core's port."""
 
 import gzip
+import os
+import sys
+import threading
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from stream_app.core.generation import Draft
 from stream_app.core.prompt import build_prompt
 from stream_app.core.slots import SLOT_TOKENS
 from stream_app.runtime.artifact import load_artifact
-from stream_app.runtime.generator import CTranslate2Generator, join_pieces
+from stream_app.runtime.generator import LOWEST_PRIORITY, CTranslate2Generator, join_pieces
 
 ROWS = Path(__file__).parents[2] / "offline" / "recipes" / "data" / "invented_dev.jsonl.gz"
 EVENTS = 24
@@ -97,3 +100,19 @@ def test_no_pieces_are_no_text() -> None:
     tokenizer = build_tokenizer("a")
     tokenizer.decoder = decoders.WordPiece(cleanup=False)
     assert join_pieces(tokenizer, []) == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority belongs to the whole process")
+def test_threads_of_a_model_in_the_background_have_the_lowest_priority_and_no_others() -> None:
+    before = list_priorities()
+    generator = CTranslate2Generator(load_artifact(), threads=2, is_background=True)
+    added = {thread: priority for thread, priority in list_priorities().items() if thread not in before}
+    assert len(added) >= 2
+    assert set(added.values()) == {LOWEST_PRIORITY}
+    assert generator.generate(["<by-item> <short> <plain> <item> <t> a film ; genre drama"])
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < LOWEST_PRIORITY
+
+
+def list_priorities() -> dict[int, int]:
+    threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}

@@ -26,12 +26,14 @@ def test_received_equals_settled_plus_in_flight() -> None:
 def test_texts_are_counted_by_source_reason_and_rule() -> None:
     metrics = Metrics()
     metrics.count_texts({"model": 2, "template": 1}, {"unknown_name": 1}, {"unknown_name": 4})
-    metrics.set_model("prism-small", "1.2.3")
+    metrics.set_model("serving", "prism-small", "1.2.2")
+    metrics.set_model("serving", "prism-small", "1.2.3")
     text = read(metrics)
     assert 'prism_explanations_total{source="model"} 2.0' in text
     assert 'prism_templates_total{reason="unknown_name"} 1.0' in text
     assert 'prism_gate_violations_total{rule="unknown_name"} 4.0' in text
-    assert 'prism_model_info{name="prism-small",version="1.2.3"} 1.0' in text
+    assert 'prism_model_info{name="prism-small",role="serving",version="1.2.3"} 1.0' in text
+    assert 'version="1.2.2"' not in text
 
 
 def test_two_workers_in_one_process_do_not_share_metrics() -> None:
