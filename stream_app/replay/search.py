@@ -23,7 +23,8 @@ class StepLimits:
     max_p99_seconds: float | None = None
     """Of the latency; None: any."""
     max_slope_share: float = 0.01
-    """Of the rate: what the backlog may grow by."""
+    """Of the rate: what the backlog may grow by. Less than one event in the window is no growth: at low rates a single
+    one that happens to be at work makes that difference."""
     max_lateness_seconds: float = MAX_LATENESS_SECONDS
     """Of the generator, p99: above it the step says nothing about the system."""
 
@@ -67,7 +68,8 @@ def judge_step(
         limits: what must hold.
     """
     slope = measure_slope(seconds)
-    failure = _find_failure(rate, slope, p99, lateness_p99, limits)
+    allowed = max(limits.max_slope_share * rate, 1 / len(seconds))
+    failure = _find_failure(slope, allowed, p99, lateness_p99, limits)
     return SearchStep(
         rate=rate,
         outcomes_per_second=sum(one.outcomes for one in seconds) / len(seconds),
@@ -79,14 +81,16 @@ def judge_step(
     )
 
 
-def _find_failure(rate: float, slope: float, p99: float | None, lateness_p99: float, limits: StepLimits) -> str | None:
+def _find_failure(
+    slope: float, allowed: float, p99: float | None, lateness_p99: float, limits: StepLimits
+) -> str | None:
     # Lateness first: whatever else is wrong, a generator that was late may be why.
     if lateness_p99 > limits.max_lateness_seconds:
         return f"invalid: the generator was late, p99 {lateness_p99:.3f} s, above {limits.max_lateness_seconds:g} s"
     if p99 is None:
         return "nothing came out"
-    if slope > limits.max_slope_share * rate:
-        return f"the backlog grew by {slope:.2f} events/s, above {limits.max_slope_share:.3g} of the rate"
+    if slope > allowed:
+        return f"the backlog grew by {slope:.2f} events/s, above {allowed:.2g}"
     if limits.max_p99_seconds is not None and p99 > limits.max_p99_seconds:
         return f"p99 was {p99:.3f} s, above {limits.max_p99_seconds:g} s"
     return None

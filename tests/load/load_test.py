@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(stand: Stand, bootstrap_servers: str) -> list[str]:
     create_topics(Settings(bootstrap_servers=bootstrap_servers), PARTITIONS, 1)
-    shape = ("--events", "5000", "--seed", "1", "--partitions", str(PARTITIONS), "--mean-list", "5", "--max-list", "10")
+    shape = ("--events", "5000", "--seed", "1", "--partitions", str(PARTITIONS), "--mean-list", "2", "--max-list", "5")
     code = stand.run("replay", "generate", str(stand.folder / "traffic.jsonl.zst"), *shape)
     return [f"generate ended with {code}"] if code else []
 
@@ -130,7 +130,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="how many; default: 1 and 2"
     )
-    parser.add_argument("--start-rate", type=float, default=8.0, metavar="RATE", help="events/s of the first step (8)")
+    parser.add_argument("--start-rate", type=float, default=2.0, metavar="RATE", help="events/s of the first step (2)")
     parser.add_argument("--tolerance", default="10%", metavar="SHARE", help="how close to come to the capacity (10%%)")
     return parser.parse_args(arguments)
 
