@@ -22,6 +22,10 @@ EXCEPTIONS = {
     "PRISM_HTTP_HOST": "0.0.0.0, the default, is what probes and Prometheus need in a pod; nothing else would work",
     "PRISM_SSL_CERTFILE": "for brokers that ask for a client's certificate; external-secret takes a password",
     "PRISM_SSL_KEYFILE": "as PRISM_SSL_CERTFILE",
+    "PRISM_MODEL_SHA256": "the checksum of one's own model; a wrong one would refuse the packaged model",
+    "PRISM_CANARY_MODEL": "names a second model, for as long as it is tried; an image holds one",
+    "PRISM_SHADOW_MODEL": "as PRISM_CANARY_MODEL; and its topic is one that no other overlay needs",
+    "PRISM_SHADOW_TOPIC": "as PRISM_SHADOW_MODEL",
 }
 ALL_SETTINGS = {f"PRISM_{name.upper()}" for name in Settings.model_fields}
 
