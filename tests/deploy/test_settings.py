@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "PRISM_SHADOW_MODEL": "as PRISM_CANARY_MODEL; and its topic is one that no other overlay needs",
     "PRISM_SHADOW_TOPIC": "as PRISM_SHADOW_MODEL",
 }
+OF_TESTS = ("PRISM_REQUIRE_", "PRISM_TEST_")
+"""Variables of the test suite, which pages of deploy name too."""
 ALL_SETTINGS = {f"PRISM_{name.upper()}" for name in Settings.model_fields}
 
 
@@ -44,7 +46,8 @@ def test_every_setting_is_in_the_base_in_a_component_or_an_exception() -> None:
 
 def find_settings(content: bytes) -> set[str]:
     """Find what is named like a setting. In pictures, too: no name is in them by chance."""
-    return {name.decode() for name in re.findall(rb"\bPRISM_[A-Z0-9_]*[A-Z0-9]\b", content)}
+    named = {name.decode() for name in re.findall(rb"\bPRISM_[A-Z0-9_]*[A-Z0-9]\b", content)}
+    return {name for name in named if not name.startswith(OF_TESTS)}
 
 
 def test_every_setting_that_a_file_of_deploy_names_exists() -> None:

@@ -110,7 +110,17 @@ def test_a_step_is_sustained_while_the_backlog_grows_by_a_hundredth_of_the_rate_
     assert step.backlog_slope == pytest.approx(2.0)
     step = judge_step(199, grown, p99=0.1, lateness_p99=0.0, limits=limits)
     assert not step.is_sustained
-    assert step.reason == "the backlog grew by 2.00 events/s, above 0.01 of the rate"
+    assert step.reason == "the backlog grew by 2.00 events/s, above 2"
+
+
+def test_less_than_one_event_in_the_window_is_no_growth() -> None:
+    one_more = make_seconds([0] * 15 + [1] * 15)
+    step = judge_step(0.75, one_more, p99=2.0, lateness_p99=0.0, limits=StepLimits())
+    assert step.backlog_slope > 0.01 * 0.75
+    assert not step.is_sustained, "a step up in the middle is a growth by more than one over the window"
+    step = judge_step(0.75, make_seconds([0] * 25 + [1] * 5), p99=2.0, lateness_p99=0.0, limits=StepLimits())
+    assert step.backlog_slope > 0.01 * 0.75
+    assert step.is_sustained
 
 
 def test_a_step_with_a_slow_p99_is_not_sustained_though_the_backlog_stands_still() -> None:
