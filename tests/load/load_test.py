@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     problems: list[str] = []
     with run_kafka(kafka) as bootstrap_servers:
-        stand = Stand(folder, _build_environment(bootstrap_servers))
+        stand = Stand(folder, build_environment(bootstrap_servers))
         problems += _prepare(stand, bootstrap_servers)
         start_rate, capacities = options.start_rate, {}
         for workers in options.workers:
@@ -120,7 +120,8 @@ def _conclude(capacities: dict[int, float | None], problems: list[str], seconds:
     print(f"{seconds / 60:.1f} minutes; reports in {folder}")
 
 
-def _build_environment(bootstrap_servers: str) -> dict[str, str]:
+def build_environment(bootstrap_servers: str) -> dict[str, str]:
+    """Build the environment of the commands: settings of this test only."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PRISM_")}
     return inherited | {"PRISM_BOOTSTRAP_SERVERS": bootstrap_servers, "PRISM_SESSION_TIMEOUT_SECONDS": "10"}
 

@@ -2,7 +2,7 @@ import pytest
 
 from stream_app.replay.measurements import Report
 from tests.load.checks import check_counts, check_latency, check_throughput
-from tests.replay.reporting import DURATION, build_counts, build_report
+from tests.replay.reporting import build_counts, build_report
 
 METRICS = {
     'prism_records_settled_total{outcome="explained"}': 790.0,
@@ -38,10 +38,7 @@ def test_what_is_missing_or_doubled_is_a_problem() -> None:
 
 def test_a_throughput_that_is_off_by_more_than_a_tenth_is_a_problem() -> None:
     assert check_throughput(build(**{'prism_explanations_total{source="model"}': 3000.0}))
-    assert check_throughput(build().model_copy(update={"seconds": build().seconds[:8]})) == [
-        "the run was too short to have a middle"
-    ]
-    assert DURATION > 20
+    assert check_throughput(build().model_copy(update={"seconds": []})) == ["nothing was measured"]
 
 
 def test_a_latency_that_is_off_by_more_than_the_width_of_its_bucket_is_a_problem() -> None:
