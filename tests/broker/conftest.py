@@ -1,6 +1,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,17 @@ from tests.broker.harness import Broker, Lane
 from tests.broker.kafka_server import KafkaMissingError, run_kafka
 
 
+@contextmanager
+def skip_without_kafka() -> Iterator[None]:
+    """Skip the test where there is no Apache Kafka; with `PRISM_REQUIRE_KAFKA=1` it fails."""
+    try:
+        yield
+    except KafkaMissingError as error:
+        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
+            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
+        pytest.skip(f"no Apache Kafka: {error}")
+
+
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[Broker]:
     with EmbeddedBroker() as broker:
@@ -19,13 +31,8 @@ def embedded_broker() -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    try:
-        with run_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap_servers:
-            yield Broker(bootstrap_servers, forgets=False)
-    except KafkaMissingError as error:
-        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"no Apache Kafka: {error}")
+    with skip_without_kafka(), run_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap_servers:
+        yield Broker(bootstrap_servers, forgets=False)
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -1,7 +1,6 @@
 """`prism doctor` against a real Apache Kafka: what it tells, what it denies, and that no secret is told."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream_app.exit_codes import DoctorCode
 from stream_app.kafka.permissions import list_worker_rights
-from tests.broker.conftest import build_lane
+from tests.broker.conftest import build_lane, skip_without_kafka
 from tests.broker.harness import Broker, Lane, build_events
-from tests.broker.kafka_server import KafkaMissingError
 from tests.broker.security import (
     WRONG_PASSWORD,
     SecuredBroker,
@@ -30,13 +28,8 @@ CHECKS = ["broker", "topics", "rights", "partitions", "replication", "sizes", "c
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    try:
-        with run_secured_broker(tmp_path_factory.mktemp("secured")) as broker:
-            yield broker
-    except KafkaMissingError as error:
-        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"no Apache Kafka: {error}")
+    with skip_without_kafka(), run_secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The link to a real Apache Kafka that asks who one is: what works, what is refused, and that no secret is told."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,8 @@ from stream_app.kafka.clients import (
     read_max_message_bytes,
 )
 from stream_app.kafka.permissions import Right, list_creator_rights, list_worker_rights
-from tests.broker.conftest import build_lane
+from tests.broker.conftest import build_lane, skip_without_kafka
 from tests.broker.harness import Lane, WorkerProcess, build_events
-from tests.broker.kafka_server import KafkaMissingError
 from tests.broker.security import (
     LINKS,
     NOT_IN_CERTIFICATE,
@@ -46,13 +44,8 @@ VITAL_RIGHTS = {
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    try:
-        with run_secured_broker(tmp_path_factory.mktemp("secured")) as broker:
-            yield broker
-    except KafkaMissingError as error:
-        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"no Apache Kafka: {error}")
+    with skip_without_kafka(), run_secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """A few rows of the matrix with fewer events, and a worker that is wrong on purpose."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
 
-from tests.broker.kafka_server import KafkaMissingError, install_kafka
+from tests.broker.conftest import skip_without_kafka
+from tests.broker.kafka_server import install_kafka
 from tests.chaos.broker_faults import restart_broker
 from tests.chaos.cluster import Broker
 from tests.chaos.rows import ROWS, Row
@@ -24,12 +24,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 @pytest.fixture(scope="module", autouse=True)
 def _kafka() -> None:
-    try:
+    with skip_without_kafka():
         install_kafka()
-    except KafkaMissingError as error:
-        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"no Apache Kafka: {error}")
 
 
 def run_briefly(row: Row, delivery: Delivery, folder: Path) -> Result:

@@ -1,7 +1,6 @@
 """A real Prometheus scrapes a real worker: the dashboard has data, and alerts fire when the broker is killed."""
 
 import math
-import os
 import time
 from contextlib import ExitStack
 from itertools import count
@@ -9,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker.conftest import skip_without_kafka
 from tests.broker.harness import Broker, Lane, WorkerProcess, build_events
-from tests.broker.kafka_server import KafkaMissingError, run_kafka
+from tests.broker.kafka_server import run_kafka
 from tests.deploy.monitored import run_embedded_broker, run_real_worker, send_wave
 from tests.deploy.monitoring import (
     RULES,
@@ -89,12 +89,8 @@ def test_alerts_fire_when_the_broker_is_killed_and_not_before(kind: str, tmp_pat
 def start_broker(kind: str, stack: ExitStack, folder: Path) -> str:
     if kind == "embedded":
         return stack.enter_context(run_embedded_broker(folder))
-    try:
+    with skip_without_kafka():
         return stack.enter_context(run_kafka(folder))
-    except KafkaMissingError as error:
-        if os.environ.get("PRISM_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"PRISM_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"no Apache Kafka: {error}")
 
 
 def build_lane(servers: str, folder: Path) -> Lane:
