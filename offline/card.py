@@ -18,6 +18,8 @@ class CardFacts:
     licence: str
     provenance: str
     training: TrainingFacts
+    refinement: TrainingFacts | None
+    """Of the step `refine`, where the recipe has it."""
     counts: Mapping[str, Mapping[str, int]]
     """What each step kept and dropped."""
     agreement: Agreement
@@ -40,13 +42,26 @@ def render_card(facts: CardFacts) -> str:
         epochs=training.epochs,
         seed=training.seed,
         minutes=training.seconds / 60,
-        dev=", ".join(f"{name} {value:g}" for name, value in sorted(training.dev_figures.items())),
+        dev=_render_dev(training),
         note=f"\n- **Note**: {training.note}" if training.note else "",
+        refinement="" if facts.refinement is None else _render_refinement(facts.refinement),
         licence=facts.licence,
         agreement=agreement,
         groups="\n\n".join(_render_group(facts.evaluation, name) for name in facts.evaluation.groups),
         counts="\n".join(f"- {step}: {_render_counts(counts)}" for step, counts in facts.counts.items()),
         examples="\n".join(f"- {example}" for example in facts.examples),
+    )
+
+
+def _render_dev(training: TrainingFacts) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in sorted(training.dev_figures.items()))
+
+
+def _render_refinement(training: TrainingFacts) -> str:
+    return (
+        f"\n- **Refinement** on drafts of its own that readers judged and mended, and as many pairs of before: "
+        f"{training.pairs:,} pairs,\n  {training.epochs:g} epochs, {training.seconds / 60:.0f} minutes; on development "
+        f"rows: {_render_dev(training)}."
     )
 
 
@@ -87,7 +102,7 @@ A student of {parameters:,} parameters (BART architecture, vocabulary {vocabular
 ({megabytes:.1f} MB). It writes slotted explanations for the prompt of `stream_app/core/prompt.py`.
 
 - **Data**: {provenance} {pairs:,} pairs; {dropped:,} rows dropped because no prompt can ask for their text.
-- **Training**: {epochs:g} epochs, seed {seed}, {minutes:.0f} minutes; on development rows: {dev}.{note}
+- **Training**: {epochs:g} epochs, seed {seed}, {minutes:.0f} minutes; on development rows: {dev}.{note}{refinement}
 - **int8 against float32** on {agreement.rows} prompts: {agreement.exact_match:.3f} of the texts are the same; the gate
   passes {agreement.passes_gate_int8:.3f} and {agreement.passes_gate_float32:.3f}; ROUGE-L {agreement.rouge_l_int8:.3f}
   and {agreement.rouge_l_float32:.3f}.

@@ -15,6 +15,7 @@ _STEP_HELP: Final = {
     "label": "let the Oracle write candidates for each event",
     "select": "keep the best candidate that is faithful, personal, specific and no near-duplicate",
     "distill": "fine-tune the student on the selected texts",
+    "refine": "let the student learn from judged drafts of its own; for recipes with the table",
     "convert": "quantize the best weights to int8 and compare with float32",
     "evaluate": "measure the int8 artifact, beside baselines and the Oracle",
     "release": "publish the evaluated artifact as models/NAME/VERSION",
@@ -48,6 +49,7 @@ def _build_parser() -> argparse.ArgumentParser:
     everything.add_argument("--until", choices=tuple(_STEP_HELP), default="release", help="stop after this step")
     everything.set_defaults(command=_run, steps=tuple(_STEP_HELP))
     _add_measure(commands)
+    _add_draft(commands)
     _add_human_eval(commands)
     return parser
 
@@ -60,6 +62,17 @@ def _add_measure(commands: Any) -> None:
     measure.add_argument("--judge", type=Path, default=None, help="causal model for GPTScore: folder or GGUF file")
     measure.add_argument("--max-rows", type=int, default=None)
     measure.set_defaults(command=_measure)
+
+
+def _add_draft(commands: Any) -> None:
+    draft = commands.add_parser(
+        "draft", help="let a released artifact write drafts, to be judged and mended for `refine`"
+    )
+    draft.add_argument("artifact", help="NAME/VERSION or a folder")
+    draft.add_argument("rows", type=Path, help="JSON lines (.gz too) of kind, event, explanation")
+    draft.add_argument("--output", type=Path, required=True, help="JSON lines; mend `text` where `draft` is faulty")
+    draft.add_argument("--max-rows", type=int, default=None)
+    draft.set_defaults(command=_draft)
 
 
 def _add_human_eval(commands: Any) -> None:
@@ -94,8 +107,10 @@ def _run(options: argparse.Namespace) -> None:
     recipe_run = load_recipe(options.recipe, options.run)
     until = getattr(options, "until", options.steps[-1])
     steps = options.steps[: options.steps.index(until) + 1]
-    if os.environ.get("WORLD_SIZE", "1") != "1" and steps != ("distill",):
-        raise StepError("several processes can share the step distill only; run the other steps in one")
+    if len(options.steps) > 1:
+        steps = tuple(step for step in steps if recipe_run.has_step(step))
+    if os.environ.get("WORLD_SIZE", "1") != "1" and steps not in (("distill",), ("refine",)):
+        raise StepError("several processes can share distill or refine only; run the other steps in one")
     for step in steps:
         recipe_run.load_options(step)  # A slip in the last table should show before hours of work, not after.
     for step in steps:
@@ -121,6 +136,18 @@ def _measure(options: argparse.Namespace) -> None:
         f"{len(rows)} rows: emitted by the model {gate.emitted_by_model.value:.3f}, turned down at the first attempt "
         f"{gate.rejected_at_first_attempt.value:.3f}; see {options.folder / 'evaluation.html'}\n"
     )
+
+
+def _draft(options: argparse.Namespace) -> None:
+    from offline.drafting import save_judged_events, write_drafts
+    from offline.recorded_rows import load_rows
+    from stream_app.runtime.artifact import load_artifact
+    from stream_app.runtime.generator import CTranslate2Generator
+
+    generator = CTranslate2Generator(load_artifact(options.artifact), os.cpu_count() or 1)
+    rows = list(load_rows(options.rows))[: options.max_rows]
+    count = save_judged_events(options.output, write_drafts(generator, rows))
+    sys.stdout.write(f"{options.output}: drafts about {count} of {len(rows)} events\n")
 
 
 def _make_form(options: argparse.Namespace) -> None:

@@ -67,7 +67,7 @@ class Agreement(BaseModel):
 
 def convert(options: ConvertOptions, context: StepContext) -> None:
     """Write the int8 artifact into the step's folder, and `agreement.json`."""
-    run = context.inputs["distill"]
+    run = context.inputs.get("refine", context.inputs["distill"])
     student = AutoModelForSeq2SeqLM.from_pretrained(run / "best")
     convert_student(student, run / "tokenizer.json", context.folder)
     files = list(ARTIFACT_FILES)

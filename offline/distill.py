@@ -1,33 +1,32 @@
 """Fine-tune the student on selected texts: sequence-level distillation (Kim & Rush 2016, arXiv 1606.07947).
 
-Two terms may be added: word-level distillation from a teacher with the same vocabulary, and unlikelihood of texts that
-selection turned down. Runs in one process or in several: `torchrun --nproc_per_node 2 -m offline.cli -- distill RECIPE`
-(without the `--`, torchrun takes `--run` for an option of its own), or likewise with `accelerate launch`.
+Terms may be added that learn from a teacher's distributions or from rejected texts; see `offline.trainer`. Runs in one
+process or in several: `torchrun --nproc_per_node 2 -m offline.cli -- distill RECIPE` (without the `--`, torchrun takes
+`--run` for an option of its own), or likewise with `accelerate launch`.
 """
 
+import copy
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
-    Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     TrainerCallback,
 )
 
 from offline.joint_metric import compute_joint_metric
-from offline.losses import compute_unlikelihood, compute_word_level_divergence
-from offline.pair_dataset import MAX_TARGET_TOKENS, LikeLengthSampler, PairDataset, build_collator
+from offline.pair_dataset import MAX_TARGET_TOKENS, PairDataset, build_collator
 from offline.recorded_rows import RecordedRow, TrainingPair
+from offline.trainer import DistillationTrainer, TrainingOptions
 from stream_app.runtime.generator import join_pieces
 
 SECONDS_NAME: Final = "seconds"
@@ -35,34 +34,6 @@ SECONDS_NAME: Final = "seconds"
 PATIENCE_EVALUATIONS: Final = 3
 _FIGURES: Final = ("eval_loss", "eval_joint", "eval_passes_gate", "eval_rouge_l")
 """Of the trainer's figures those that say how good a state is; the others say how fast it was measured."""
-
-
-class TrainingOptions(BaseModel):
-    """How to train; the defaults are those of the default recipe."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: float = Field(default=20, gt=0)
-    batch_size: int = Field(default=24, ge=1)
-    """Pairs per step and process."""
-    decoder_learning_rate: float = 5e-4
-    encoder_learning_rate: float = 2e-4
-    """Of the encoder and the embeddings, which know their work already."""
-    warmup_steps: int = 150
-    label_smoothing: float = 0.1
-    dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Of the decoder, where overfitting shows; None leaves it as the start has it."""
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    """`auto`: bfloat16 where the GPU or the CPU has instructions for it, float16 on older GPUs."""
-    evaluations: int = Field(default=8, ge=1)
-    stop_by: Literal["joint", "loss"] = "joint"
-    """What the best checkpoint is best at: the joint metric on texts that it writes, or the loss."""
-    metric_rows: int = Field(default=128, ge=1)
-    """Rows that the joint metric writes for; each costs a generation."""
-    is_augmented: bool = True
-    unlikelihood_weight: float = Field(default=0, ge=0)
-    word_level_weight: float = Field(default=0, ge=0, le=1)
-    word_level_temperature: float = Field(default=2, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,46 +96,6 @@ class _EpochCounter(TrainerCallback):
         self._dataset.epoch = int(state.epoch or 0)
 
 
-class _DistillationTrainer(Seq2SeqTrainer):
-    """The trainer with the two added terms, and with batches of like lengths measured once instead of per variant."""
-
-    def __init__(self, *, training: TrainingOptions, teacher: PreTrainedModel | None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._training = training
-        self._teacher = teacher
-        if teacher is not None:
-            torch.nn.Module.to(teacher, self.args.device)
-            teacher.eval()
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        assert isinstance(dataset, PairDataset)
-        return LikeLengthSampler(dataset, self.args.train_batch_size, self.args.seed)
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Add the terms that the options weigh to the trainer's cross-entropy; measurements stay as they are."""
-        rejected_ids, rejected_labels = inputs.pop("rejected_ids", None), inputs.pop("rejected_labels", None)
-        given = dict(inputs)
-        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
-        if model.training and rejected_ids is not None:
-            fed = {name: given[name] for name in ("input_ids", "attention_mask")}
-            logits = model(**fed, decoder_input_ids=rejected_ids).logits
-            loss = loss + self._training.unlikelihood_weight * compute_unlikelihood(logits, rejected_labels)
-        if model.training and self._teacher is not None:
-            weight = self._training.word_level_weight
-            loss = (1 - weight) * loss + weight * self._compute_divergence(outputs["logits"], given)
-        return (loss, outputs) if return_outputs else loss
-
-    def _compute_divergence(self, logits: torch.Tensor, given: Mapping[str, Any]) -> torch.Tensor:
-        assert self._teacher is not None
-        fed = {name: given[name] for name in ("input_ids", "attention_mask", "decoder_input_ids")}
-        with torch.no_grad():
-            taught = self._teacher(**fed).logits
-        return compute_word_level_divergence(logits, taught, given["labels"], self._training.word_level_temperature)
-
-
 def distill(
     student: Student,
     data: TrainingData,
@@ -189,16 +120,19 @@ def distill(
         data.train,
         student.tokenizer,
         augmentation_seed=seed if options.is_augmented else None,
-        has_rejected=options.unlikelihood_weight > 0,
+        has_rejected=options.unlikelihood_weight > 0 or options.preference_weight > 0,
     )
+    # Before a checkpoint is loaded: the student as it began, also when a run goes on.
+    reference = copy.deepcopy(student.model) if options.preference_weight > 0 else None
     is_joint = options.stop_by == "joint"
     measured = data.dev[: options.metric_rows] if is_joint else data.dev
     steps = round(options.epochs * len(data.train) / options.batch_size / int(os.environ.get("WORLD_SIZE", "1")))
     checkpoint = find_checkpoint(folder)
     stopwatch = _Stopwatch(checkpoint)
-    trainer = _DistillationTrainer(
+    trainer = DistillationTrainer(
         training=options,
         teacher=teacher,
+        reference=reference,
         model=student.model,
         args=_build_arguments(folder, options, max(1, steps // options.evaluations), seed),
         train_dataset=dataset,

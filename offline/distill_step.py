@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
-from offline.distill import Student, TrainingData, TrainingOptions, distill
-from offline.facts import TrainingFacts, write_json
+from offline.distill import Distilled, Student, TrainingData, distill
+from offline.facts import TRAINING_NAME, TrainingFacts, write_json
 from offline.minilm import find_minilm
 from offline.recorded_rows import TrainingPair, build_pairs, load_rows, match_pairs
 from offline.steps import StepContext, StepError, is_main_process
 from offline.tokenizer import BEGIN, PAD, build_tokenizer, find_id
+from offline.trainer import TrainingOptions
 from offline.warm_start import build_student
 from stream_app.core.prompt import PROMPT_TOKENS
 
@@ -66,20 +67,35 @@ def distill_student(options: DistillOptions, context: StepContext) -> None:
         student.tokenizer.save(str(tokenizer_path))
     teacher = _load_teacher(options, student, context.base)
     distilled = distill(student, data, context.folder / "checkpoints", options.training, context.seed, teacher)
-    if not is_main_process():
-        return
+    if is_main_process():
+        save_student(student, distilled, context, options.training, len(data.train), counts.total() - counts["kept"])
+
+
+def save_student(
+    student: Student, distilled: Distilled, context: StepContext, training: TrainingOptions, pairs: int, dropped: int
+) -> None:
+    """Write `best/` and `training.json`.
+
+    Args:
+        student: as trained.
+        distilled: what came of the training.
+        context: of the step.
+        training: how it was trained.
+        pairs: how many pairs it learned from.
+        dropped: how many rows could not teach.
+    """
     student.model.save_pretrained(context.folder / "best")
     facts = TrainingFacts(
-        pairs=len(data.train),
-        dropped=counts.total() - counts["kept"],
-        epochs=options.training.epochs,
+        pairs=pairs,
+        dropped=dropped,
+        epochs=training.epochs,
         seed=context.seed,
         parameters=sum(parameter.numel() for parameter in student.model.parameters()),
         vocabulary=student.tokenizer.get_vocab_size(),
         dev_figures={name.removeprefix("eval_"): round(value, 4) for name, value in distilled.figures.items()},
         seconds=round(distilled.seconds),
     )
-    write_json(context.folder / "training.json", facts.model_dump(mode="json"))
+    write_json(context.folder / TRAINING_NAME, facts.model_dump(mode="json"))
 
 
 def _load_data(folder: Path, max_pairs: int | None, seed: int) -> tuple[TrainingData, Any]:
@@ -94,7 +110,7 @@ def _load_data(folder: Path, max_pairs: int | None, seed: int) -> tuple[Training
 
 def _start_student(options: DistillOptions, data: TrainingData, base: Path) -> Student:
     if isinstance(options.start, Pretrained):
-        return _load_pretrained(options.start.model, base)
+        return load_student(options.start.model, base)
     folder = base / options.start.encoder if options.start.encoder else find_minilm()
     texts = [text for pair in data.train for text in _list_texts(pair)]
     tokenizer = build_tokenizer(folder / "vocab.txt", texts, options.start.vocabulary_size)
@@ -107,7 +123,16 @@ def _list_texts(pair: TrainingPair) -> tuple[str, str]:
     return pair.source, pair.target
 
 
-def _load_pretrained(name: str, base: Path) -> Student:
+def load_student(name: str, base: Path) -> Student:
+    """Load a pretrained encoder-decoder, and teach it the prompt's tokens where it does not know them.
+
+    Args:
+        name: hub name or folder, such as the `best` of another run.
+        base: what a relative folder is relative to.
+
+    Raises:
+        StepError: it cannot be loaded, or is no encoder-decoder like BART.
+    """
     model, tokenizer = _load_model(name, base)
     tokenizer.add_special_tokens(list(PROMPT_TOKENS))
     model.resize_token_embeddings(tokenizer.get_vocab_size())

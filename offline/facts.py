@@ -1,9 +1,12 @@
 """What is recorded of a training run, and how documents are written."""
 
 from pathlib import Path
+from typing import Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict
+
+TRAINING_NAME: Final = "training.json"
 
 
 class TrainingFacts(BaseModel):

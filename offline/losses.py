@@ -1,4 +1,4 @@
-"""Terms that may stand beside the cross-entropy on the selected texts. All are means per token, in nats."""
+"""Terms that may stand beside the cross-entropy on the selected texts, in nats."""
 
 import torch
 from torch.nn import functional
@@ -7,7 +7,7 @@ IGNORED_LABEL = -100
 
 
 def compute_unlikelihood(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Compute how likely a rejected text is, token by token: -log(1 - p), Welleck et al. 2020 (arXiv 1908.04319).
+    """Compute how likely a rejected text is, a mean per token: -log(1 - p), Welleck et al. 2020 (arXiv 1908.04319).
 
     Args:
         logits: of the student when it is fed the rejected text; rows, tokens, vocabulary.
@@ -29,7 +29,7 @@ def compute_unlikelihood(logits: torch.Tensor, labels: torch.Tensor) -> torch.Te
 def compute_word_level_divergence(
     student_logits: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """Compute the divergence of the student's next-token distribution from the teacher's (Hinton et al. 2015).
+    """Compute how far the student's distributions are from the teacher's, a mean per token (Hinton et al. 2015).
 
     Args:
         student_logits: rows, tokens, vocabulary.
@@ -43,7 +43,43 @@ def compute_word_level_divergence(
     return functional.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
 
 
-def mark_rejected_tokens(rejected: list[int], selected: list[int], special: set[int]) -> list[int]:
-    """Keep of a rejected text the tokens to unlearn: those that the selected text lacks; the rest become -100."""
-    kept = special | set(selected)
-    return [IGNORED_LABEL if token in kept else token for token in rejected]
+def mark_rejected_tokens(rejected: torch.Tensor, selected: torch.Tensor) -> torch.Tensor:
+    """Keep of rejected texts the tokens to unlearn: those that the selected text lacks; the rest become -100.
+
+    Args:
+        rejected: labels; rows, tokens.
+        selected: labels of the selected text of each row; rows, tokens.
+    """
+    is_kept = (rejected.unsqueeze(-1) == selected.unsqueeze(-2)).any(-1)
+    return rejected.masked_fill(is_kept, IGNORED_LABEL)
+
+
+def sum_log_probabilities(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Sum the log-probability of each text over its tokens, in nats; -100 is not counted.
+
+    Args:
+        logits: rows, tokens, vocabulary.
+        labels: rows, tokens.
+
+    Returns:
+        One figure a row.
+    """
+    log_probabilities = functional.log_softmax(logits.float(), dim=-1)
+    chosen = log_probabilities.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return (chosen * (labels != IGNORED_LABEL)).sum(-1)
+
+
+def compute_preference_loss(margins: torch.Tensor, reference_margins: torch.Tensor, beta: float) -> torch.Tensor:
+    """Compute the loss of direct preference optimization, Rafailov et al. 2023 (arXiv 2305.18290).
+
+    Args:
+        margins: log-probability of the selected text less that of the rejected one, by the student; one figure a row.
+        reference_margins: the same, by the student as it was before.
+        beta: how far the student may go from there; smaller is farther.
+
+    Returns:
+        A scalar; 0 where there is no row.
+    """
+    if not margins.numel():
+        return margins.sum() * 0.0
+    return -functional.logsigmoid(beta * (margins - reference_margins)).mean()

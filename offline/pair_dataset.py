@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from offline.augment import augment_pair, collect_values
-from offline.losses import IGNORED_LABEL, mark_rejected_tokens
+from offline.losses import IGNORED_LABEL
 from offline.manifest import MAX_SOURCE_TOKENS
 from offline.recorded_rows import TrainingPair
 
@@ -58,7 +58,7 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         if self._has_rejected:
             rejected = self._encode(pair.rejected)[:MAX_TARGET_TOKENS] if pair.rejected is not None else target[:1]
             row["rejected_ids"] = rejected
-            row["rejected_labels"] = mark_rejected_tokens(rejected[1:], target, set(target[:1]))
+            row["rejected_labels"] = rejected[1:]
         return row
 
     def _encode(self, text: str) -> list[int]:

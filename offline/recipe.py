@@ -15,11 +15,13 @@ _INPUTS: Final[dict[str, tuple[str, ...]]] = {
     "label": ("prepare",),
     "select": ("label",),
     "distill": ("select",),
-    "convert": ("select", "distill"),
+    "refine": ("select", "distill"),
+    "convert": ("select", "distill", "refine"),
     "evaluate": ("select", "convert"),
-    "release": ("prepare", "label", "select", "distill", "convert", "evaluate"),
+    "release": ("prepare", "label", "select", "distill", "refine", "convert", "evaluate"),
 }
 STEPS: Final = tuple(_INPUTS)
+"""In their order; `refine` is left out of a recipe without its table."""
 DEFAULT_RUNS: Final = Path("runs")
 
 
@@ -35,6 +37,7 @@ class Recipe(BaseModel):
     label: dict[str, Any] = {}
     select: dict[str, Any] = {}
     distill: dict[str, Any] = {}
+    refine: dict[str, Any] | None = None
     convert: dict[str, Any] = {}
     evaluate: dict[str, Any] = {}
     release: dict[str, Any] = {}
@@ -49,12 +52,18 @@ class RecipeRun:
     """What relative paths in the recipe are relative to."""
     run: Path
 
+    def has_step(self, step: str) -> bool:
+        """Whether the recipe has this step."""
+        return step != "refine" or self.recipe.refine is not None
+
     def load_options(self, step: str) -> BaseModel:
         """Load the table of a step.
 
         Raises:
-            StepError: it has unknown or wrong settings.
+            StepError: it has unknown or wrong settings, or the recipe has no such step.
         """
+        if not self.has_step(step):
+            raise StepError(f"the recipe has no [{step}]")
         options_type, _ = _find_step(step)
         try:
             return options_type.model_validate(getattr(self.recipe, step))
@@ -71,7 +80,7 @@ class RecipeRun:
         _, work = _find_step(step)
         context = StepContext(
             folder=self.run / step,
-            inputs={name: self.run / name for name in _INPUTS[step]},
+            inputs={name: self.run / name for name in _INPUTS[step] if self.has_step(name)},
             seed=self.recipe.seed,
             base=self.base,
         )
@@ -104,11 +113,15 @@ def _render_problems(error: ValidationError) -> str:
 
 
 def _list_files(step: str, options: Any, base: Path) -> Sequence[Path]:
-    if step != "prepare":
-        return ()
-    from offline.prepare import list_input_files
+    if step == "prepare":
+        from offline.prepare import list_input_files
 
-    return list_input_files(options, base)
+        return list_input_files(options, base)
+    if step == "refine":
+        from offline.refine import list_judged_files
+
+        return list_judged_files(options, base)
+    return ()
 
 
 def _find_step(step: str) -> tuple[type[BaseModel], Any]:
@@ -132,6 +145,10 @@ def _find_step(step: str) -> tuple[type[BaseModel], Any]:
             from offline.distill_step import DistillOptions, distill_student
 
             return DistillOptions, distill_student
+        case "refine":
+            from offline.refine import RefineOptions, refine
+
+            return RefineOptions, refine
         case "convert":
             from offline.convert import ConvertOptions, convert
 

@@ -11,7 +11,7 @@ from offline.card import CardFacts, render_card
 from offline.convert import Agreement
 from offline.evaluation.report import EVALUATION_NAME, Evaluation
 from offline.evaluation.texts import TEXTS_NAME
-from offline.facts import TrainingFacts
+from offline.facts import TRAINING_NAME, TrainingFacts
 from offline.manifest import write_manifest
 from offline.steps import StepContext, StepError, read_manifest
 from stream_app.core.manifest import MANIFEST_NAME, Manifest, decode_manifest
@@ -20,6 +20,7 @@ from stream_app.runtime.artifact import load_artifact
 AGREEMENT_NAME: Final = "agreement.json"
 CARD_NAME: Final = "README.md"
 EXAMPLES_IN_CARD: Final = 20
+_COUNTED: Final = ("prepare", "label", "select", "distill", "refine")
 
 
 class ReleaseOptions(BaseModel):
@@ -60,14 +61,16 @@ def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Ma
     for step, names in (("convert", (*weights, AGREEMENT_NAME)), ("evaluate", (EVALUATION_NAME,))):
         for name in names:
             shutil.copyfile(context.inputs[step] / name, folder / name)
-    training = TrainingFacts.model_validate_json((context.inputs["distill"] / "training.json").read_bytes())
+    training = _read_training(context.inputs["distill"])
+    refinement = _read_training(context.inputs["refine"]) if "refine" in context.inputs else None
     facts = CardFacts(
         name=options.name,
         version=options.version,
         licence=options.licence,
         provenance=options.provenance,
         training=training,
-        counts={step: read_manifest(context.inputs[step]).counts for step in ("prepare", "label", "select", "distill")},
+        refinement=refinement,
+        counts={step: read_manifest(context.inputs[step]).counts for step in _COUNTED if step in context.inputs},
         agreement=Agreement.model_validate_json((folder / AGREEMENT_NAME).read_bytes()),
         evaluation=Evaluation.model_validate_json((folder / EVALUATION_NAME).read_bytes()),
         examples=_choose_examples(context.inputs["evaluate"] / TEXTS_NAME),
@@ -80,8 +83,14 @@ def _assemble(options: ReleaseOptions, context: StepContext, folder: Path) -> Ma
         version=options.version,
         licence=options.licence,
         sure_from=facts.agreement.sure_from,
-        training=_flatten(training) | ({"provenance": options.provenance} if options.provenance else {}),
+        training=_flatten(training)
+        | ({"refinement_pairs": refinement.pairs} if refinement is not None else {})
+        | ({"provenance": options.provenance} if options.provenance else {}),
     )
+
+
+def _read_training(folder: Path) -> TrainingFacts:
+    return TrainingFacts.model_validate_json((folder / TRAINING_NAME).read_bytes())
 
 
 def _flatten(training: TrainingFacts) -> dict[str, str | int | float]:

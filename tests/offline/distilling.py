@@ -12,10 +12,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
-from offline import distill
 from offline.distill_step import DistillOptions, distill_student
 from offline.steps import StepContext
 from offline.tokenizer import BEGIN, END, PAD, SPECIAL_TOKENS, build_tokenizer
+from offline.trainer import DistillationTrainer
 from tests.offline.selected_rows import build_row, write_rows
 
 WORDS: Final = (
@@ -116,7 +116,7 @@ def run_distill(root: Path, name: str, **options: Any) -> StepContext:
 
 def _die_in_checkpoint(number: int) -> None:
     """Kill this process while it writes its checkpoint of that number: the weights are there, the rest is not."""
-    trainer = distill._DistillationTrainer
+    trainer = DistillationTrainer
     save = trainer._save_optimizer_and_scheduler
     seen = []
 

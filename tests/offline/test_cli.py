@@ -98,4 +98,4 @@ def test_several_processes_are_refused_for_steps_that_cannot_share_the_work(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["run", str(recipe), "--run", str(tmp_path / "run")]) == 78
-    assert "the step distill only" in capsys.readouterr().err
+    assert "several processes can share distill or refine only" in capsys.readouterr().err

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from offline.losses import compute_unlikelihood, compute_word_level_divergence, mark_rejected_tokens
+from offline.losses import (
+    compute_preference_loss,
+    compute_unlikelihood,
+    compute_word_level_divergence,
+    mark_rejected_tokens,
+    sum_log_probabilities,
+)
 
 
 def logits_of(*rows: list[float]) -> torch.Tensor:
@@ -74,4 +80,24 @@ def test_divergence_vanishes_as_the_student_learns_and_a_step_against_its_gradie
 
 
 def test_only_what_the_selected_text_lacks_is_unlearned() -> None:
-    assert mark_rejected_tokens([5, 6, 7, 6, 2], [1, 5, 7, 2], {1}) == [-100, 6, -100, 6, -100]
+    rejected, selected = (
+        torch.tensor([[5, 6, 7, 6, 2], [5, 2, -100, -100, -100]]),
+        torch.tensor([[5, 7, 2], [6, 2, -100]]),
+    )
+    assert mark_rejected_tokens(rejected, selected).tolist() == [[-100, 6, -100, 6, -100], [5] + [-100] * 4]
+
+
+def test_a_texts_log_probability_is_the_sum_over_its_tokens() -> None:
+    logits = logits_of([0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6])
+    [total] = sum_log_probabilities(logits, torch.tensor([[0, 1, -100]]))
+    assert total.item() == pytest.approx(math.log(0.5 * 0.8))
+
+
+def test_the_preference_loss_looks_at_what_changed_since_the_start() -> None:
+    margins, before = torch.tensor([3.0, -1.0]), torch.tensor([1.0, -1.0])
+    expected = -(math.log(1 / (1 + math.exp(-0.5 * 2))) + math.log(0.5)) / 2
+    assert compute_preference_loss(margins, before, beta=0.5).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_rejected_text_the_preference_loss_is_0() -> None:
+    assert compute_preference_loss(torch.zeros(0), torch.zeros(0), beta=0.5).item() == 0

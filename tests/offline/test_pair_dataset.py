@@ -40,10 +40,10 @@ def test_a_source_that_is_cut_keeps_its_end_and_a_target_that_is_cut_does_not(to
     assert row["labels"][-1] == find_id(tokenizer, "the")
 
 
-def test_of_a_rejected_text_only_what_the_target_lacks_is_marked(tokenizer: Tokenizer) -> None:
+def test_a_rejected_text_is_framed_like_a_target(tokenizer: Tokenizer) -> None:
     row = PairDataset([PAIR], tokenizer, has_rejected=True)[0]
     assert read(tokenizer, row["rejected_ids"]) == "[CLS] <t> is another . [SEP]"
-    assert row["rejected_labels"] == [-100, -100, find_id(tokenizer, "another"), -100, -100]
+    assert read(tokenizer, row["rejected_labels"]) == "<t> is another . [SEP]"
 
 
 def test_a_batch_is_padded_and_what_the_decoder_is_fed_is_one_token_behind(tokenizer: Tokenizer) -> None:
@@ -61,9 +61,7 @@ def test_a_batch_is_padded_and_what_the_decoder_is_fed_is_one_token_behind(token
     # The second pair has no rejected text: nothing of it is counted.
     assert batch["rejected_ids"].shape == batch["rejected_labels"].shape
     assert (batch["rejected_labels"][1] == -100).all()
-    marked = batch["rejected_labels"][0] != -100
-    # What is unlearned is the answer to what stands before it: '<t> is' is fed, 'another' is marked.
-    assert batch["rejected_ids"][0][marked].tolist() == [find_id(tokenizer, "is")]
+    assert batch["rejected_ids"][0].tolist() == [begin, *batch["rejected_labels"][0][:-1].tolist()]
 
 
 def test_variants_differ_between_epochs_and_are_the_same_for_the_same_seed(tokenizer: Tokenizer) -> None:

@@ -22,7 +22,8 @@ def write_recipe(folder: Path, content: str) -> Path:
 def test_every_table_of_a_recipe_that_ships_is_valid(path: Path, step: str) -> None:
     recipe_run = load_recipe(path)
     assert recipe_run.recipe.name == path.stem
-    recipe_run.load_options(step)
+    if recipe_run.has_step(step):
+        recipe_run.load_options(step)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
