@@ -58,6 +58,18 @@ def find_unrelated_reasons(
     yield from _Reader(text, event, item_index, cited).find_unrelated()
 
 
+def lacks_reason(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> bool:
+    """Whether a text says nothing of the user although the item meets a wish of theirs.
+
+    Args:
+        text: the readable text.
+        event: the ranking event.
+        item_index: which of the event's items the text is about.
+        cited: the spans of names in the text, from its slots.
+    """
+    return _Reader(text, event, item_index, cited).lacks_reason()
+
+
 @dataclass(frozen=True, slots=True)
 class _Word:
     start: int
@@ -117,6 +129,10 @@ class _Reader:
         for span, entry in self._entries.items():
             if list_all_values(entry.attributes) and not self._is_connected(span, entry, stated):
                 yield self._text[slice(*span)]
+
+    def lacks_reason(self) -> bool:
+        says_wish = any(word.stems & self._wishes for word in self._words)
+        return not self._entries and not says_wish and bool(self._wishes & self._own_with_title)
 
     def _is_connected(self, span: Span, entry: HistoryItem, stated: list[_Word]) -> bool:
         """Whether the text says what the item shares with an entry: of the item, or with a word that links the two."""

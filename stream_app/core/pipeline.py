@@ -23,7 +23,7 @@ from stream_app.core.events import (
 )
 from stream_app.core.faithfulness import MAX_CHARACTERS, Verdict, Violation, check_faithfulness
 from stream_app.core.generation import MAX_TRIES, Draft, Failure, Pause, TextGenerator, generate_persistently
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, lacks_reason
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
@@ -82,9 +82,9 @@ class _Task:
     template_reason: str = ""
     prompt: Prompt | None = None
     accepted: WrittenText | None = None
-    merit: tuple[bool, bool, float] = (False, False, -math.inf)
-    """Of the accepted text: whether what it says of the user meets something of the item, whether each word that states
-    something stands in the event, and how likely the model finds it."""
+    merit: tuple[bool, bool, bool, float] = (False, False, False, -math.inf)
+    """Of the accepted text: whether what it says of the user meets something of the item, whether it says something of
+    the user where it could, whether each word that states something stands in the event, and how likely it is."""
     unsure: int = 0
     """Texts that the gate let through and that another attempt may better."""
     is_settled: bool = False
@@ -287,10 +287,11 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         task.template_reason = verdict.violations[0].rule
         return
     about = (filled.text, task.event, task.item_index, filled.evidence)
-    is_related, is_plain = not any(find_unrelated_reasons(*about)), not any(find_added_words(*about))
-    merit = (is_related, is_plain, draft.log_probability)
+    is_related, is_personal = not any(find_unrelated_reasons(*about)), not lacks_reason(*about)
+    is_plain = not any(find_added_words(*about))
+    merit = (is_related, is_personal, is_plain, draft.log_probability)
     if task.accepted is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
-    is_sure = is_related and is_plain and draft.is_sure
+    is_sure = is_related and is_personal and is_plain and draft.is_sure
     task.unsure += not is_sure
     task.is_settled = is_sure or task.unsure >= MAX_UNSURE

@@ -3,7 +3,7 @@
 import pytest
 
 from stream_app.core.events import Evidence, RankingEvent
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, lacks_reason
 from tests.factories import build_event, build_history_item, build_item
 
 EVENT = build_event(
@@ -27,12 +27,16 @@ NAMES = {
 }
 
 
-def find(text: str, event: RankingEvent = EVENT) -> list[tuple[str, str]]:
-    cited = [
+def cite(text: str) -> list[Evidence]:
+    return [
         Evidence(start=at, end=at + len(name), pointer=pointer, field_start=0, field_end=len(name))
         for name, pointer in NAMES.items()
         if (at := text.find(name)) >= 0
     ]
+
+
+def find(text: str, event: RankingEvent = EVENT) -> list[tuple[str, str]]:
+    cited = cite(text)
     misplaced = [("misplaced_fact", word) for word in find_misplaced_facts(text, event, 0, cited)]
     return misplaced + [("unrelated_reason", word) for word in find_unrelated_reasons(text, event, 0, cited)]
 
@@ -94,3 +98,17 @@ def test_what_the_preferences_ask_for_may_be_said_of_anything() -> None:
     text = "Your sauna wish and the cabin Fern Hall lead to this cabin."
     assert find(text) == [("misplaced_fact", "sauna")]
     assert find(text, wish("Wants a sauna.")) == []
+
+
+@pytest.mark.parametrize(
+    ("wishes", "text", "is_lacking"),
+    [
+        ("Wants a sauna.", "Birch Cabin is a cabin with a lake view.", True),
+        ("Wants a sauna.", "Birch Cabin is a cabin with a sauna.", False),
+        ("Wants a sauna.", "Birch Cabin is a cabin like Fern Hall, which you loved.", False),
+        ("Wants lively bars.", "Birch Cabin is a cabin with a lake view.", False),
+    ],
+    ids=["silent", "wish", "history", "nothing fits"],
+)
+def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: str, is_lacking: bool) -> None:
+    assert lacks_reason(text, wish(wishes), 0, cite(text)) == is_lacking

@@ -152,6 +152,18 @@ def test_a_reason_that_nothing_connects_with_the_item_is_the_last_choice() -> No
     assert explained.explanations[0].text.startswith("There may be time")
 
 
+def test_of_two_sure_texts_the_one_that_meets_a_wish_is_taken() -> None:
+    known = {"preferences": ["Slow letters."], "items": [build_item("Salt", summary="Slow letters in a harbour.")]}
+    waiting = [
+        "there may be time for <t> and its harbour again .",
+        "you like slow letters , and they are there in <t> .",
+    ]
+    explained = explain_one(
+        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
+    )
+    assert explained.explanations[0].text.startswith("You like slow letters")
+
+
 def test_an_unsure_text_is_better_than_the_template() -> None:
     explanation = explain_with_drafts(Draft(ACCEPTED_TEXT, -0.9, is_sure=False), *[Draft("no .")] * 4)
     assert explanation.source == "model"
