@@ -21,14 +21,16 @@ from offline.trainer import TrainingOptions
 
 
 class RefineTraining(TrainingOptions):
-    """The options of a training, with defaults for a short one that goes not far from where it began."""
+    """The options of a training, with defaults for a short one, of which the last state is kept."""
 
-    epochs: float = Field(default=3, gt=0)
-    decoder_learning_rate: float = 1e-4
-    encoder_learning_rate: float = 4e-5
+    epochs: float = Field(default=2, gt=0)
+    decoder_learning_rate: float = 2e-4
+    encoder_learning_rate: float = 8e-5
+    warmup_steps: int = 60
     dropout: float | None = Field(default=0.1, ge=0, lt=1)
+    evaluations: int = Field(default=1, ge=1)
     is_augmented: bool = False
-    preference_weight: float = Field(default=1, ge=0)
+    preference_weight: float = Field(default=2, ge=0)
 
 
 class JudgedSource(BaseModel):
@@ -51,7 +53,7 @@ class RefineOptions(BaseModel):
 
     sources: Annotated[tuple[JudgedSource, ...], Field(min_length=1)]
     training: RefineTraining = RefineTraining()
-    repeated_share: float = Field(default=1.0, ge=0)
+    repeated_share: float = Field(default=0.5, ge=0)
     """Pairs of the selection for each judged draft."""
 
 
@@ -66,7 +68,8 @@ def refine(options: RefineOptions, context: StepContext) -> None:
     Raises:
         StepError: a file is missing and not optional, or nothing in it can teach.
     """
-    distilled = context.inputs["distill"]
+    # Resolved: a relative folder of a run is relative to where one stands, and not to the recipe.
+    distilled = context.inputs["distill"].resolve()
     judged = _load_judged(options, context)
     if not judged:
         raise StepError("no judged draft can teach; the counts of `offline.corrections` say why")

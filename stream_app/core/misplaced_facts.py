@@ -29,6 +29,7 @@ _SAID_OF_ANY: Final = FUNCTION_WORDS | frozenset(
     "mark something".split()
 )
 """Words that a sentence about any item may have."""
+LEAST_FACTS: Final = 3
 Span = tuple[int, int]
 
 
@@ -68,6 +69,18 @@ def lacks_reason(text: str, event: RankingEvent, item_index: int, cited: Collect
         cited: the spans of names in the text, from its slots.
     """
     return _Reader(text, event, item_index, cited).lacks_reason()
+
+
+def is_bland(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> bool:
+    """Whether a text likens the item to another and says less than three things of it, although the event knows more.
+
+    Args:
+        text: the readable text.
+        event: the ranking event.
+        item_index: which of the event's items the text is about.
+        cited: the spans of names in the text, from its slots.
+    """
+    return _Reader(text, event, item_index, cited).is_bland()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,10 @@ class _Reader:
         for span, entry in self._entries.items():
             if list_all_values(entry.attributes) and not self._is_connected(span, entry, stated):
                 yield self._text[slice(*span)]
+
+    def is_bland(self) -> bool:
+        said = {stem for word in self._words if not word.is_name for stem in word.stems & self._own}
+        return bool(self._entries) and len(said) + len(self._values) < min(LEAST_FACTS, len(self._own))
 
     def lacks_reason(self) -> bool:
         says_wish = any(word.stems & self._wishes for word in self._words)

@@ -23,11 +23,11 @@ from stream_app.core.events import (
 )
 from stream_app.core.faithfulness import MAX_CHARACTERS, Verdict, Violation, check_faithfulness
 from stream_app.core.generation import MAX_TRIES, Draft, Failure, Pause, TextGenerator, generate_persistently
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, lacks_reason
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, is_bland, lacks_reason
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
-from stream_app.core.vocabulary import find_added_words, find_strange_words
+from stream_app.core.vocabulary import find_added_words, find_strange_words, has_weak_turn
 
 MAX_ATTEMPTS: Final = 5
 """How many plans are tried before the template answers; each retry costs one more generation of that item only."""
@@ -82,9 +82,10 @@ class _Task:
     template_reason: str = ""
     prompt: Prompt | None = None
     accepted: WrittenText | None = None
-    merit: tuple[bool, bool, bool, float] = (False, False, False, -math.inf)
+    merit: tuple[bool, bool, bool, bool, float] = (False, False, False, False, -math.inf)
     """Of the accepted text: whether what it says of the user meets something of the item, whether it says something of
-    the user where it could, whether each word that states something stands in the event, and how likely it is."""
+    the user where it could, whether it is neither bland nor weak of phrase, whether each word that states something
+    stands in the event, and how likely it is."""
     unsure: int = 0
     """Texts that the gate let through and that another attempt may better."""
     is_settled: bool = False
@@ -288,10 +289,10 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         return
     about = (filled.text, task.event, task.item_index, filled.evidence)
     is_related, is_personal = not any(find_unrelated_reasons(*about)), not lacks_reason(*about)
-    is_plain = not any(find_added_words(*about))
-    merit = (is_related, is_personal, is_plain, draft.log_probability)
+    is_plain, is_strong = not any(find_added_words(*about)), not has_weak_turn(filled.text) and not is_bland(*about)
+    merit = (is_related, is_personal, is_strong, is_plain, draft.log_probability)
     if task.accepted is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
-    is_sure = is_related and is_personal and is_plain and draft.is_sure
+    is_sure = all(merit[:-1]) and draft.is_sure
     task.unsure += not is_sure
     task.is_settled = is_sure or task.unsure >= MAX_UNSURE

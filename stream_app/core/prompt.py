@@ -36,7 +36,7 @@ from stream_app.core.slots import (
 )
 from stream_app.core.styles import Length, Manner, Opening, Plan, Style, choose_history, order_styles
 
-PROMPT_VERSION: Final = 3
+PROMPT_VERSION: Final = 4
 MAX_ATTRIBUTES_SHOWN: Final = 12
 MAX_VALUES_SHOWN: Final = 8
 MAX_HISTORY_VALUES_SHOWN: Final = 6

@@ -143,6 +143,13 @@ def test_a_text_that_adds_a_word_of_its_own_gives_way_to_one_that_keeps_to_the_e
     assert "are free" in explain_with_drafts(adding, *[Draft("no .")] * 4).text
 
 
+def test_a_weak_turn_of_phrase_gives_way_to_another_text() -> None:
+    weak = Draft("there may be time for <t> , and this is then an evening .", -0.1)
+    strong = Draft("there may be time for <t> when you are ready again .", -0.9)
+    assert "ready again" in explain_with_drafts(weak, strong).text
+    assert "then an evening" in explain_with_drafts(weak, *[Draft("no .")] * 4).text
+
+
 def test_a_reason_that_nothing_connects_with_the_item_is_the_last_choice() -> None:
     known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
     waiting = ["you loved the war of <h1> , and <t> is there .", "there may be time for <t> when you are ready again ."]

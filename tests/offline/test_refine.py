@@ -39,11 +39,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(root: Path, name: str = "refine", **options: Any) -> StepContext:
+def run(root: Path, name: str = "refine", *, runs: Path | None = None, **options: Any) -> StepContext:
     folder = root / name
     folder.mkdir()
-    inputs = {step: root / step for step in ("select", "distill")}
-    context = StepContext(folder=folder, inputs=inputs, seed=1, base=root)
+    inputs = {step: (runs or root) / step for step in ("select", "distill")}
+    context = StepContext(folder=folder, inputs=inputs, seed=1, base=folder.parent)
     training = TRAINING | {"evaluations": 1} | options.pop("training", {})
     refine(RefineOptions.model_validate({"sources": SOURCES, "training": training} | options), context)
     return context
@@ -86,9 +86,19 @@ def test_the_step_leaves_what_distill_leaves_and_counts_what_it_met(root: Path) 
     assert (context.folder / "tokenizer.json").read_bytes() == (root / "distill" / "tokenizer.json").read_bytes()
 
 
+def test_the_students_own_tokenizer_is_used_wherever_one_stands(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root.parent)
+    (root / "recipe").mkdir()
+    (root / "judged.jsonl").rename(root / "recipe" / "judged.jsonl")
+    context = run(root, "recipe/refine", runs=Path(root.name))
+    model = BartForConditionalGeneration.from_pretrained(context.folder / "best")
+    tokenizer = Tokenizer.from_file(str(root / "distill" / "tokenizer.json"))
+    assert model.config.vocab_size == tokenizer.get_vocab_size()
+
+
 def test_what_cannot_teach_is_counted_as_dropped(root: Path) -> None:
     write_judged(root / "judged.jsonl", [build_judged(1), build_judged(2, history=["<h2>"])])
-    context = run(root)
+    context = run(root, repeated_share=1)
     assert context.counts == {"mended": 1, "history_not_in_prompt": 1, "repeated": 1}
     facts = TrainingFacts.model_validate_json((context.folder / "training.json").read_bytes())
     assert (facts.pairs, facts.dropped) == (2, 1)
