@@ -59,7 +59,7 @@ def _render_dev(training: TrainingFacts) -> str:
 
 def _render_refinement(training: TrainingFacts) -> str:
     return (
-        f"\n- **Refinement** on drafts of its own that readers judged and mended, and as many pairs of before: "
+        f"\n- **Refinement** on drafts of its own that a reader judged and mended, and on pairs of before: "
         f"{training.pairs:,} pairs,\n  {training.epochs:g} epochs, {training.seconds / 60:.0f} minutes; on development "
         f"rows: {_render_dev(training)}."
     )
@@ -107,7 +107,7 @@ A student of {parameters:,} parameters (BART architecture, vocabulary {vocabular
   passes {agreement.passes_gate_int8:.3f} and {agreement.passes_gate_float32:.3f}; ROUGE-L {agreement.rouge_l_int8:.3f}
   and {agreement.rouge_l_float32:.3f}.
 - **Sure** is a text from a mean log-probability of {agreement.sure_from:g} on; where one is not, the worker writes up
-  to three more and takes the likeliest.
+  to three more and takes the best.
 - **Terms**: {licence}
 
 ## Evaluation
