@@ -8,7 +8,7 @@ says of that item too; and what a text repeats of the user has to meet something
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stream_app.core.events import Evidence, HistoryItem, RankingEvent
 from stream_app.core.lexicon import FUNCTION_WORDS, is_connecting
@@ -31,6 +31,17 @@ _SAID_OF_ANY: Final = FUNCTION_WORDS | frozenset(
 """Words that a sentence about any item may have."""
 LEAST_FACTS: Final = 3
 Span = tuple[int, int]
+
+
+class Merits(NamedTuple):
+    """What speaks for a text, the most important first."""
+
+    is_related: bool
+    """What it says of the user meets something of the item."""
+    is_personal: bool
+    """It says something of the user, unless the item meets none of their wishes."""
+    is_telling: bool
+    """If it likens the item to another, it says at least three things of it, unless less is known."""
 
 
 def find_misplaced_facts(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> Iterator[str]:
@@ -59,8 +70,8 @@ def find_unrelated_reasons(
     yield from _Reader(text, event, item_index, cited).find_unrelated()
 
 
-def lacks_reason(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> bool:
-    """Whether a text says nothing of the user although the item meets a wish of theirs.
+def weigh(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> Merits:
+    """Say what makes a text better or worse than another one about the same item; all of them may be true.
 
     Args:
         text: the readable text.
@@ -68,19 +79,8 @@ def lacks_reason(text: str, event: RankingEvent, item_index: int, cited: Collect
         item_index: which of the event's items the text is about.
         cited: the spans of names in the text, from its slots.
     """
-    return _Reader(text, event, item_index, cited).lacks_reason()
-
-
-def is_bland(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> bool:
-    """Whether a text likens the item to another and says less than three things of it, although the event knows more.
-
-    Args:
-        text: the readable text.
-        event: the ranking event.
-        item_index: which of the event's items the text is about.
-        cited: the spans of names in the text, from its slots.
-    """
-    return _Reader(text, event, item_index, cited).is_bland()
+    reader = _Reader(text, event, item_index, cited)
+    return Merits(not any(reader.find_unrelated()), not reader.lacks_reason(), not reader.is_bland())
 
 
 @dataclass(frozen=True, slots=True)

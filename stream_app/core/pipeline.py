@@ -23,7 +23,7 @@ from stream_app.core.events import (
 )
 from stream_app.core.faithfulness import MAX_CHARACTERS, Verdict, Violation, check_faithfulness
 from stream_app.core.generation import MAX_TRIES, Draft, Failure, Pause, TextGenerator, generate_persistently
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, is_bland, lacks_reason
+from stream_app.core.misplaced_facts import find_misplaced_facts, weigh
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
@@ -288,9 +288,9 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         task.template_reason = verdict.violations[0].rule
         return
     about = (filled.text, task.event, task.item_index, filled.evidence)
-    is_related, is_personal = not any(find_unrelated_reasons(*about)), not lacks_reason(*about)
-    is_plain, is_strong = not any(find_added_words(*about)), not has_weak_turn(filled.text) and not is_bland(*about)
-    merit = (is_related, is_personal, is_strong, is_plain, draft.log_probability)
+    merits = weigh(*about)
+    is_strong, is_plain = merits.is_telling and not has_weak_turn(filled.text), not any(find_added_words(*about))
+    merit = (merits.is_related, merits.is_personal, is_strong, is_plain, draft.log_probability)
     if task.accepted is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
     is_sure = all(merit[:-1]) and draft.is_sure

@@ -3,7 +3,7 @@
 import pytest
 
 from stream_app.core.events import Evidence, RankingEvent
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, is_bland, lacks_reason
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, weigh
 from tests.factories import build_event, build_history_item, build_item
 
 EVENT = build_event(
@@ -101,35 +101,35 @@ def test_what_the_preferences_ask_for_may_be_said_of_anything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "text", "is_lacking"),
+    ("wishes", "text", "is_personal"),
     [
-        ("Wants a sauna.", "Birch Cabin is a cabin with a lake view.", True),
-        ("Wants a sauna.", "Birch Cabin is a cabin with a sauna.", False),
-        ("Wants a sauna.", "Birch Cabin is a cabin like Fern Hall, which you loved.", False),
-        ("Wants lively bars.", "Birch Cabin is a cabin with a lake view.", False),
+        ("Wants a sauna.", "Birch Cabin is a cabin with a lake view.", False),
+        ("Wants a sauna.", "Birch Cabin is a cabin with a sauna.", True),
+        ("Wants a sauna.", "Birch Cabin is a cabin like Fern Hall, which you loved.", True),
+        ("Wants lively bars.", "Birch Cabin is a cabin with a lake view.", True),
     ],
     ids=["silent", "wish", "history", "nothing fits"],
 )
-def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: str, is_lacking: bool) -> None:
-    assert lacks_reason(text, wish(wishes), 0, cite(text)) == is_lacking
+def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: str, is_personal: bool) -> None:
+    assert weigh(text, wish(wishes), 0, cite(text)).is_personal == is_personal
 
 
 @pytest.mark.parametrize(
-    ("text", "bland"),
+    ("text", "is_telling"),
     [
-        ("Like Fern Hall, which you loved, Birch Cabin is a cabin.", True),
-        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin.", True),
-        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin by Norrhus.", False),
-        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin with a sauna.", False),
-        ("Birch Cabin is a cabin.", False),
+        ("Like Fern Hall, which you loved, Birch Cabin is a cabin.", False),
+        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin.", False),
+        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin by Norrhus.", True),
+        ("Like Fern Hall, which you loved, Birch Cabin is a quiet cabin with a sauna.", True),
+        ("Birch Cabin is a cabin.", True),
     ],
 )
-def test_a_text_that_only_likens_the_item_to_another_is_bland(text: str, bland: bool) -> None:
-    assert is_bland(text, EVENT, 0, cite(text)) == bland
+def test_a_text_that_only_likens_the_item_to_another_tells_too_little(text: str, is_telling: bool) -> None:
+    assert weigh(text, EVENT, 0, cite(text)).is_telling == is_telling
 
 
 def test_of_an_item_of_which_little_is_known_little_need_be_said() -> None:
     item = build_item("Birch Cabin", attributes={"style": "cabin"})
     event = build_event(items=[item], history=[build_history_item("x"), build_history_item("Fern Hall")])
     text = "Like Fern Hall, which you loved, Birch Cabin is a cabin."
-    assert not is_bland(text, event, 0, cite(text))
+    assert weigh(text, event, 0, cite(text)).is_telling

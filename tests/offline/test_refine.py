@@ -1,6 +1,5 @@
 """The step that lets a student learn from judged drafts of its own, with a student of a few thousand weights."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,8 @@ from offline.tokenizer import BEGIN, PAD, find_id
 from tests.offline.distilling import TRAINING, save_word_piece_start, write_selected
 from tests.offline.judged_rows import build_judged, write_judged
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SOURCES = [{"path": "judged.jsonl"}]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
