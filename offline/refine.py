@@ -6,6 +6,7 @@ Pairs of the selection are met again beside them, so that the student keeps what
 
 import random
 import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from offline.trainer import TrainingOptions
 
 
 class RefineTraining(TrainingOptions):
-    """The options of a training, with defaults for a short one, of which the last state is kept."""
+    """The options of a training, with defaults for a short one that is evaluated once, next to its end."""
 
     epochs: float = Field(default=2, gt=0)
     decoder_learning_rate: float = 2e-4
@@ -31,6 +32,8 @@ class RefineTraining(TrainingOptions):
     evaluations: int = Field(default=1, ge=1)
     is_augmented: bool = False
     preference_weight: float = Field(default=2, ge=0)
+    word_level_weight: float = Field(default=0, ge=0, le=0)
+    """There is no teacher here."""
 
 
 class JudgedSource(BaseModel):
@@ -75,7 +78,8 @@ def refine(options: RefineOptions, context: StepContext) -> None:
         raise StepError("no judged draft can teach; the counts of `offline.corrections` say why")
     selected, _ = build_pairs(load_rows(context.inputs["select"] / "train.jsonl"))
     rng = random.Random(context.seed)
-    repeated = rng.sample(selected, min(len(selected), round(options.repeated_share * len(judged))))
+    chosen = rng.sample(selected, min(len(selected), round(options.repeated_share * len(judged))))
+    repeated = [replace(pair, rejected=None) for pair in chosen]  # Readers' judgements alone say what is preferred.
     dev, _ = match_pairs(load_rows(context.inputs["select"] / "dev.jsonl"))
     rng.shuffle(dev)
     context.counts["repeated"] = len(repeated)

@@ -29,7 +29,8 @@ _SAID_OF_ANY: Final = FUNCTION_WORDS | frozenset(
     "mark something".split()
 )
 """Words that a sentence about any item may have."""
-LEAST_FACTS: Final = 3
+_LEAST_FACTS: Final = 3
+"""With less, a text that likens one item to another says little more than a genre: 'Like Heat, Fargo is a drama.'"""
 Span = tuple[int, int]
 
 
@@ -145,11 +146,11 @@ class _Reader:
 
     def is_bland(self) -> bool:
         said = {stem for word in self._words if not word.is_name for stem in word.stems & self._own}
-        return bool(self._entries) and len(said) + len(self._values) < min(LEAST_FACTS, len(self._own))
+        return bool(self._entries) and len(said) + len(self._values) < min(_LEAST_FACTS, len(self._own))
 
     def lacks_reason(self) -> bool:
         says_wish = any(word.stems & self._wishes for word in self._words)
-        return not self._entries and not says_wish and bool(self._wishes & self._own_with_title)
+        return not self._entries and not says_wish and bool(self._wishes & self._own)
 
     def _is_connected(self, span: Span, entry: HistoryItem, stated: list[_Word]) -> bool:
         """Whether the text says what the item shares with an entry: of the item, or with a word that links the two."""

@@ -289,7 +289,10 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         return
     about = (filled.text, task.event, task.item_index, filled.evidence)
     merits = weigh(*about)
-    is_strong, is_plain = merits.is_telling and not has_weak_turn(filled.text), not any(find_added_words(*about))
+    is_strong, is_plain = (
+        merits.is_telling and not has_weak_turn(filled.text, filled.evidence),
+        not any(find_added_words(*about)),
+    )
     merit = (merits.is_related, merits.is_personal, is_strong, is_plain, draft.log_probability)
     if task.accepted is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit

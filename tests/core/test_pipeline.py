@@ -150,6 +150,21 @@ def test_a_weak_turn_of_phrase_gives_way_to_another_text() -> None:
     assert "then an evening" in explain_with_drafts(weak, *[Draft("no .")] * 4).text
 
 
+def test_a_text_that_likens_and_tells_little_gives_way_to_one_that_tells_more() -> None:
+    known = {
+        "history": [build_history_item("Marrow", attributes={"genre": "drama"})],
+        "items": [build_item("Salt", attributes={"genre": ["drama", "crime"], "setting": "harbour"})],
+    }
+    waiting = [
+        "like <h1> , which you loved , <t> is a drama .",
+        "you loved the drama <h1> , and <t> is a harbour crime drama .",
+    ]
+    explained = explain_one(
+        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
+    )
+    assert "harbour" in explained.explanations[0].text
+
+
 def test_a_reason_that_nothing_connects_with_the_item_is_the_last_choice() -> None:
     known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
     waiting = ["you loved the war of <h1> , and <t> is there .", "there may be time for <t> when you are ready again ."]

@@ -80,4 +80,13 @@ def test_added_words_are_those_that_state_something_the_event_does_not() -> None
     ],
 )
 def test_turns_that_readers_mend_are_weak(text: str, is_weak: bool) -> None:
-    assert has_weak_turn(text) == is_weak
+    assert has_weak_turn(text, ()) == is_weak
+
+
+def test_a_turn_inside_a_name_is_the_names() -> None:
+    text = "You loved Heat, and The Year of Living Dangerously is a drama."
+    name = "The Year of Living Dangerously"
+    start, length = text.index(name), len(name)
+    cited = Evidence(start=start, end=start + length, pointer="/items/0/title", field_start=0, field_end=length)
+    assert has_weak_turn(text, ())
+    assert not has_weak_turn(text, [cited])

@@ -1,6 +1,7 @@
 """From a trained student to an artifact that the worker loads, whatever tokenizer it has."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ pytestmark = pytest.mark.slow
 LONG_PROMPT = "<by-item> <short> <item> <t> the film " + "by ada lund " * 200
 
 
-def run_convert(root: Path, name: str = "convert", **options: Any) -> StepContext:
+def run_convert(root: Path, name: str = "convert", steps: Sequence[str] = (), **options: Any) -> StepContext:
     folder = root / name
     folder.mkdir(exist_ok=True)
-    inputs = {"select": root / "select", "distill": root / "distill"}
+    inputs = {step: root / step for step in ("select", "distill", *steps)}
     context = StepContext(folder=folder, inputs=inputs, seed=1, base=root)
     convert(ConvertOptions.model_validate({"agreement_rows": 3, **options}), context)
     return context
@@ -110,6 +111,18 @@ def test_converting_again_replaces_what_is_there_with_the_same(root: Path) -> No
     context = run_convert(root)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert context.counts == {"rows_compared": 3}
+
+
+def test_a_refined_student_is_the_one_that_is_converted(root: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(root, tmp_path / "run"))
+    shutil.copytree(folder / "distill", folder / "refine")
+    tokenizer = Tokenizer.from_file(str(folder / "distill" / "tokenizer.json"))
+    word = "watch"
+    prefer_token(folder / "refine", next(t for t in (word, f"\u0120{word}") if tokenizer.token_to_id(t) is not None))
+    run_convert(folder, "refined", steps=("refine",))
+    before, after = (CTranslate2Generator(load_artifact(str(folder / name))) for name in ("convert", "refined"))
+    assert word not in before.generate(["<t>"])[0].text
+    assert word in after.generate(["<t>"])[0].text
 
 
 def test_with_a_vocabulary_map_only_tokens_of_targets_are_written(root: Path, tmp_path: Path) -> None:

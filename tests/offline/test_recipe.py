@@ -24,6 +24,9 @@ def test_every_table_of_a_recipe_that_ships_is_valid(path: Path, step: str) -> N
     assert recipe_run.recipe.name == path.stem
     if recipe_run.has_step(step):
         recipe_run.load_options(step)
+    else:
+        with pytest.raises(StepError, match=rf"the recipe has no \[{step}\]"):
+            recipe_run.load_options(step)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -66,6 +69,13 @@ def test_a_wrong_setting_is_named_by_table_and_key(tmp_path: Path, table: str, s
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(StepError, match=rf"recipe\.toml.*{message}"):
         load_recipe(write_recipe(tmp_path, content))
+
+
+def test_only_refine_may_be_left_out(tmp_path: Path) -> None:
+    recipe_run = load_recipe(write_recipe(tmp_path, f'name = "trial"\n{SOURCES}'))
+    assert [step for step in STEPS if not recipe_run.has_step(step)] == ["refine"]
+    table = '[[refine.sources]]\npath = "judged.jsonl"\n'
+    assert load_recipe(write_recipe(tmp_path, f'name = "trial"\n{SOURCES}{table}')).has_step("refine")
 
 
 def test_a_run_lies_under_runs_by_its_name_or_where_it_is_told_to(tmp_path: Path) -> None:
