@@ -26,7 +26,9 @@ from transformers import (
 from offline.joint_metric import compute_joint_metric
 from offline.pair_dataset import MAX_TARGET_TOKENS, PairDataset, build_collator
 from offline.recorded_rows import RecordedRow, TrainingPair
+from offline.tokenizer import find_id
 from offline.trainer import DistillationTrainer, TrainingOptions
+from stream_app.core.generation import DOUBT_TOKEN
 from stream_app.runtime.generator import join_pieces
 
 SECONDS_NAME: Final = "seconds"
@@ -54,8 +56,8 @@ class Student:
     pad_id: int
 
     def join(self, ids: Sequence[int]) -> str:
-        """Turn written ids into a slotted text."""
-        special = {self.begin_id, self.pad_id, self.model.config.eos_token_id}
+        """Turn written ids into a slotted text; whether the student doubts it is left out."""
+        special = {self.begin_id, self.pad_id, self.model.config.eos_token_id, find_id(self.tokenizer, DOUBT_TOKEN)}
         kept = [index for index in ids if index not in special and index >= 0]
         return join_pieces(self.tokenizer, kept)
 
@@ -120,7 +122,8 @@ def distill(
         data.train,
         student.tokenizer,
         augmentation_seed=seed if options.is_augmented else None,
-        has_rejected=options.unlikelihood_weight > 0 or options.preference_weight > 0,
+        has_rejected=max(options.unlikelihood_weight, options.preference_weight, options.doubt_weight) > 0,
+        is_doubt_taught=options.doubt_weight > 0,
     )
     # Before a checkpoint is loaded: the student as it began, also when a run goes on.
     reference = copy.deepcopy(student.model) if options.preference_weight > 0 else None

@@ -69,6 +69,27 @@ def sum_log_probabilities(logits: torch.Tensor, labels: torch.Tensor) -> torch.T
     return (chosen * (labels != IGNORED_LABEL)).sum(-1)
 
 
+def compute_verdict_loss(
+    logits: torch.Tensor, labels: torch.Tensor, rejected_logits: torch.Tensor, doubt_labels: torch.Tensor, end_id: int
+) -> torch.Tensor:
+    """Compute how far a student is from ending a selected text, and from saying of a rejected one that it doubts it.
+
+    Args:
+        logits: of the student when it is fed the selected texts; rows, tokens, vocabulary.
+        labels: of the selected texts; rows, tokens.
+        rejected_logits: of the student when it is fed the rejected texts.
+        doubt_labels: what should stand after the rejected texts; all others -100.
+        end_id: of the token that ends a text.
+
+    Returns:
+        The mean cross-entropy over those tokens, a scalar.
+    """
+    is_end, is_doubt = labels == end_id, doubt_labels != IGNORED_LABEL
+    judged = torch.cat([logits[is_end], rejected_logits[is_doubt]]).float()
+    verdicts = torch.cat([labels[is_end], doubt_labels[is_doubt]])
+    return functional.cross_entropy(judged, verdicts, reduction="sum") / max(1, len(verdicts))
+
+
 def compute_preference_loss(margins: torch.Tensor, reference_margins: torch.Tensor, beta: float) -> torch.Tensor:
     """Compute the loss of direct preference optimization, Rafailov et al. 2023 (arXiv 2305.18290).
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
@@ -12,9 +12,13 @@ from offline.augment import augment_pair, collect_values
 from offline.losses import IGNORED_LABEL
 from offline.manifest import MAX_SOURCE_TOKENS
 from offline.recorded_rows import TrainingPair
+from offline.tokenizer import find_id
+from stream_app.core.generation import DOUBT_TOKEN
 
 MAX_TARGET_TOKENS = 96
 Row = dict[str, list[int]]
+REJECTED_LABELS: Final = ("rejected_labels", "doubt_labels")
+"""Of a rejected text: what should not be written, and what should stand after it."""
 
 
 class PairDataset(torch.utils.data.Dataset[Row]):
@@ -25,6 +29,7 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         tokenizer: frames a text with its begin and end token.
         augmentation_seed: None leaves the pairs as they are.
         has_rejected: whether rows carry the text that should not be written.
+        is_doubt_taught: whether after that text stands the token that says so.
     """
 
     def __init__(
@@ -34,11 +39,13 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         *,
         augmentation_seed: int | None = None,
         has_rejected: bool = False,
+        is_doubt_taught: bool = False,
     ) -> None:
         self._pairs = pairs
         self._tokenizer = tokenizer
         self._seed = augmentation_seed
         self._has_rejected = has_rejected
+        self._doubt = [find_id(tokenizer, DOUBT_TOKEN)] if is_doubt_taught else []
         self._values = collect_values(pairs) if augmentation_seed is not None else {}
         self.epoch = 0
 
@@ -56,10 +63,23 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         target = self._encode(pair.target)[:MAX_TARGET_TOKENS]
         row = {"input_ids": source, "labels": target[1:]}  # The decoder starts from the begin token by itself.
         if self._has_rejected:
-            rejected = self._encode(pair.rejected)[:MAX_TARGET_TOKENS] if pair.rejected is not None else target[:1]
-            row["rejected_ids"] = rejected
-            row["rejected_labels"] = rejected[1:]
+            row |= self._build_rejected(pair.rejected, target)
         return row
+
+    def _build_rejected(self, text: str | None, target: list[int]) -> Row:
+        if text is None:
+            return {"rejected_ids": target[:1], "rejected_labels": [], "doubt_labels": []}
+        ids = self._encode(text)
+        if not self._doubt or len(ids) >= MAX_TARGET_TOKENS:
+            ids = ids[:MAX_TARGET_TOKENS]
+            return {"rejected_ids": ids, "rejected_labels": ids[1:], "doubt_labels": []}
+        # What is said of the text is no part of what should be unlearned.
+        end, written = [*self._doubt, ids[-1]], ids[1:-1]
+        return {
+            "rejected_ids": [*ids[:-1], *end],
+            "rejected_labels": [*written, *_ignore(end)],
+            "doubt_labels": [*_ignore(written), *end],
+        }
 
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text).ids)
@@ -104,12 +124,18 @@ def build_collator(pad_id: int, begin_id: int) -> Callable[[list[Row]], dict[str
         }
         if "rejected_ids" in rows[0]:
             batch["rejected_ids"] = _pad([row["rejected_ids"][:-1] or [begin_id] for row in rows], pad_id)
-            batch["rejected_labels"] = _pad([row["rejected_labels"] or [IGNORED_LABEL] for row in rows], IGNORED_LABEL)
+            width = batch["rejected_ids"].shape[1]
+            for name in REJECTED_LABELS:
+                batch[name] = _pad([row[name] for row in rows], IGNORED_LABEL, width)
         return batch
 
     return collate
 
 
-def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
-    width = max(map(len, rows))
+def _ignore(ids: list[int]) -> list[int]:
+    return [IGNORED_LABEL] * len(ids)
+
+
+def _pad(rows: list[list[int]], value: int, width: int | None = None) -> torch.Tensor:
+    width = max(map(len, rows)) if width is None else width
     return torch.tensor([row + [value] * (width - len(row)) for row in rows])

@@ -32,6 +32,7 @@ class RefineTraining(TrainingOptions):
     evaluations: int = Field(default=1, ge=1)
     is_augmented: bool = False
     preference_weight: float = Field(default=2, ge=0)
+    doubt_weight: float = Field(default=1, ge=0)
     word_level_weight: float = Field(default=0, ge=0, le=0)
     """There is no teacher here."""
 

@@ -15,11 +15,12 @@ from offline.losses import (
     IGNORED_LABEL,
     compute_preference_loss,
     compute_unlikelihood,
+    compute_verdict_loss,
     compute_word_level_divergence,
     mark_rejected_tokens,
     sum_log_probabilities,
 )
-from offline.pair_dataset import LikeLengthSampler, PairDataset
+from offline.pair_dataset import REJECTED_LABELS, LikeLengthSampler, PairDataset
 
 
 class TrainingOptions(BaseModel):
@@ -49,6 +50,8 @@ class TrainingOptions(BaseModel):
     preference_weight: float = Field(default=0, ge=0)
     preference_beta: float = Field(default=0.1, gt=0)
     """How far the student may go from where it began to prefer the selected texts; smaller is farther."""
+    doubt_weight: float = Field(default=0, ge=0)
+    """Of teaching the student to write `DOUBT_TOKEN` after a text like the rejected ones, and none after the others."""
     word_level_weight: float = Field(default=0, ge=0, le=1)
     word_level_temperature: float = Field(default=2, gt=0)
 
@@ -66,6 +69,7 @@ class DistillationTrainer(Seq2SeqTrainer):
     ) -> None:
         super().__init__(**kwargs)
         self._training = training
+        self._end_id: int = kwargs["model"].config.eos_token_id
         self._teacher = teacher
         self._reference = reference
         for model in (teacher, reference):
@@ -82,28 +86,32 @@ class DistillationTrainer(Seq2SeqTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Add the terms that the options weigh to the trainer's cross-entropy; measurements stay as they are."""
-        rejected_ids, rejected_labels = inputs.pop("rejected_ids", None), inputs.pop("rejected_labels", None)
+        names = ("rejected_ids", *REJECTED_LABELS)
+        rejected: dict[str, torch.Tensor] = {name: inputs.pop(name) for name in names if name in inputs}
         given = dict(inputs)
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
-        if model.training and rejected_ids is not None:
-            loss = loss + self._compute_against_rejected(model, given, outputs["logits"], rejected_ids, rejected_labels)
+        if model.training and rejected:
+            loss = loss + self._compute_against_rejected(model, given, outputs["logits"], rejected)
         if model.training and self._teacher is not None:
             weight = self._training.word_level_weight
             loss = (1 - weight) * loss + weight * self._compute_divergence(outputs["logits"], given)
         return (loss, outputs) if return_outputs else loss
 
     def _compute_against_rejected(
-        self, model: Any, given: Mapping[str, Any], logits: torch.Tensor, ids: torch.Tensor, labels: torch.Tensor
+        self, model: Any, given: Mapping[str, Any], logits: torch.Tensor, rejected: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
         """Compute the terms that need a rejected text, on the rows that have one."""
-        rows = (labels != IGNORED_LABEL).any(-1).nonzero().squeeze(-1)
+        rows = (rejected["rejected_labels"] != IGNORED_LABEL).any(-1).nonzero().squeeze(-1)
         if not len(rows):
             rows = rows.new_zeros(1)  # Of several processes, all must do the same; this row counts in no term.
-        ids, labels = ids[rows], labels[rows]
+        ids, labels, doubt_labels = (rejected[name][rows] for name in ("rejected_ids", *REJECTED_LABELS))
         fed = {name: given[name][rows] for name in ("input_ids", "attention_mask", "decoder_input_ids", "labels")}
         rejected_logits = _feed(model, fed, ids)
         marked = mark_rejected_tokens(labels, fed["labels"])
         loss = self._training.unlikelihood_weight * compute_unlikelihood(rejected_logits, marked)
+        if self._training.doubt_weight:
+            verdict = compute_verdict_loss(logits, given["labels"], rejected_logits, doubt_labels, self._end_id)
+            loss = loss + self._training.doubt_weight * verdict
         if self._reference is None:
             return loss
         with torch.no_grad(), self.accelerator.autocast():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from stream_app.core.generation import DOUBT_TOKEN
 from stream_app.core.slots import SLOT_TOKENS
 
 
@@ -31,7 +32,8 @@ def write_vocabulary_map(path: Path, tokenizer: Tokenizer, targets: Iterable[str
     """
     counts = Counter(token for encoding in tokenizer.encode_batch(list(targets)) for token in set(encoding.tokens))
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    common = {token for token, count in counts.items() if count >= min_targets}.union(SLOT_TOKENS) & vocabulary.keys()
+    common = {token for token, count in counts.items() if count >= min_targets} | {*SLOT_TOKENS, DOUBT_TOKEN}
+    common &= vocabulary.keys()
     # A line is: tokens of the prompt, a tab, candidates. Without tokens of the prompt it holds for every prompt.
     path.write_text("\t" + " ".join(sorted(common, key=vocabulary.__getitem__)) + "\n", encoding="utf-8")
     return len(common)

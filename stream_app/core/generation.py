@@ -6,11 +6,15 @@ from typing import Final, Protocol
 
 from stream_app.core.errors import BROKEN_MACHINE
 from stream_app.core.events import ModelIdentity
+from stream_app.core.slots import Liking
 
 MAX_TRIES: Final = 3
 """How often a prompt is tried on which the generator fails: what a moment's lack of memory broke works again."""
 FIRST_PAUSE_SECONDS: Final = 0.1
 """Before the second try; doubled before each further one."""
+
+DOUBT_TOKEN: Final = Liking.OTHER.value
+"""Written after a text by a student that was taught to judge its own: a reader would find a fault in it."""
 
 Pause = Callable[[float], None]
 """Waits for so many seconds. The core has no clock: what waits is handed in."""
@@ -25,6 +29,8 @@ class Draft:
     """Mean over the text's tokens, in nats; 0 is certain."""
     is_sure: bool = True
     """Whether that is as much as this model's clean texts have; of an unsure text, another attempt may be better."""
+    is_doubted: bool = False
+    """Whether the model itself expects a reader to find a fault in it. A doubted text is not sure."""
     source_tokens: int = 0
     """Length of the prompt as the model reads it; for a metric."""
 

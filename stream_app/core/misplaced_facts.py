@@ -40,7 +40,7 @@ class Merits(NamedTuple):
     is_related: bool
     """What it says of the user meets something of the item."""
     is_personal: bool
-    """It says something of the user, unless the item meets none of their wishes."""
+    """It says something of the user, unless nothing of them has to do with the item."""
     is_telling: bool
     """If it likens the item to another, it says at least three things of it, unless less is known."""
 
@@ -71,7 +71,9 @@ def find_unrelated_reasons(
     yield from _Reader(text, event, item_index, cited).find_unrelated()
 
 
-def weigh(text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence]) -> Merits:
+def weigh(
+    text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence], *, is_history_related: bool = False
+) -> Merits:
     """Say what makes a text better or worse than another one about the same item; all of them may be true.
 
     Args:
@@ -79,9 +81,11 @@ def weigh(text: str, event: RankingEvent, item_index: int, cited: Collection[Evi
         event: the ranking event.
         item_index: which of the event's items the text is about.
         cited: the spans of names in the text, from its slots.
+        is_history_related: whether a liked item of the history may be named as a reason.
     """
     reader = _Reader(text, event, item_index, cited)
-    return Merits(not any(reader.find_unrelated()), not reader.lacks_reason(), not reader.is_bland())
+    is_personal = not reader.lacks_reason(is_history_related=is_history_related)
+    return Merits(not any(reader.find_unrelated()), is_personal, not reader.is_bland())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,9 @@ class _Reader:
         said = {stem for word in self._words if not word.is_name for stem in word.stems & self._own}
         return bool(self._entries) and len(said) + len(self._values) < min(_LEAST_FACTS, len(self._own))
 
-    def lacks_reason(self) -> bool:
+    def lacks_reason(self, *, is_history_related: bool) -> bool:
         says_wish = any(word.stems & self._wishes for word in self._words)
-        return not self._entries and not says_wish and bool(self._wishes & self._own)
+        return not self._entries and not says_wish and (is_history_related or bool(self._wishes & self._own))
 
     def _is_connected(self, span: Span, entry: HistoryItem, stated: list[_Word]) -> bool:
         """Whether the text says what the item shares with an entry: of the item, or with a word that links the two."""

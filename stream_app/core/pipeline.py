@@ -82,7 +82,7 @@ class _Task:
     template_reason: str = ""
     prompt: Prompt | None = None
     accepted: WrittenText | None = None
-    merit: tuple[bool, bool, bool, bool, float] = (False, False, False, False, -math.inf)
+    merit: tuple[bool, bool, bool, bool, bool, float] = (False, False, False, False, False, -math.inf)
     """Of the accepted text: whether what it says of the user meets something of the item, whether it says something of
     the user where it could, whether it is neither bland nor weak of phrase, whether each word that states something
     stands in the event, and how likely it is."""
@@ -288,12 +288,19 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
         task.template_reason = verdict.violations[0].rule
         return
     about = (filled.text, task.event, task.item_index, filled.evidence)
-    merits = weigh(*about)
+    merits = weigh(*about, is_history_related=any(plan.history for plan in task.prompt.plans))
     is_strong, is_plain = (
         merits.is_telling and not has_weak_turn(filled.text, filled.evidence),
         not any(find_added_words(*about)),
     )
-    merit = (merits.is_related, merits.is_personal, is_strong, is_plain, draft.log_probability)
+    merit = (
+        merits.is_related,
+        merits.is_personal,
+        not draft.is_doubted,
+        is_strong,
+        is_plain,
+        draft.log_probability,
+    )
     if task.accepted is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
     is_sure = all(merit[:-1]) and draft.is_sure

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from stream_app.core.errors import GenerationError, ModelUnusableError
 from stream_app.core.events import ModelIdentity
-from stream_app.core.generation import Draft
+from stream_app.core.generation import DOUBT_TOKEN, Draft
 from stream_app.core.slots import SLOT, SLOT_TOKENS
 from stream_app.runtime.artifact import Artifact
 
@@ -98,10 +98,13 @@ class CTranslate2Generator:
         return pending
 
     def _read(self, result: Any, source_tokens: int) -> Draft:
-        ids = (self._tokenizer.token_to_id(piece) for piece in result.hypotheses[0])
+        pieces = result.hypotheses[0]
+        is_doubted = pieces[-1:] == [DOUBT_TOKEN]
+        ids = (self._tokenizer.token_to_id(piece) for piece in (pieces[:-1] if is_doubted else pieces))
         text = join_pieces(self._tokenizer, [index for index in ids if index is not None])
         score, sure_from = result.scores[0], self._manifest.sure_from
-        return Draft(text, score, is_sure=sure_from is None or score >= sure_from, source_tokens=source_tokens)
+        is_sure = not is_doubted and (sure_from is None or score >= sure_from)
+        return Draft(text, score, is_sure, is_doubted, source_tokens)
 
 
 def _load_translator(folder: Path, compute_type: str, threads: int) -> Any:

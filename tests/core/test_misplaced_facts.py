@@ -115,6 +115,21 @@ def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: 
 
 
 @pytest.mark.parametrize(
+    ("text", "is_personal"),
+    [
+        ("Birch Cabin is a cabin with a lake view.", False),
+        ("Birch Cabin is a cabin like Fern Hall, which you loved.", True),
+        ("Birch Cabin has the lively bars that you want.", True),
+    ],
+)
+def test_a_text_should_speak_of_the_user_where_a_liked_item_has_something_in_common(
+    text: str, is_personal: bool
+) -> None:
+    merits = weigh(text, wish("Wants lively bars."), 0, cite(text), is_history_related=True)
+    assert merits.is_personal == is_personal
+
+
+@pytest.mark.parametrize(
     ("text", "is_telling"),
     [
         ("Like Fern Hall, which you loved, Birch Cabin is a cabin.", False),

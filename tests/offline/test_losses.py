@@ -8,6 +8,7 @@ import torch
 from offline.losses import (
     compute_preference_loss,
     compute_unlikelihood,
+    compute_verdict_loss,
     compute_word_level_divergence,
     mark_rejected_tokens,
     sum_log_probabilities,
@@ -101,3 +102,19 @@ def test_the_preference_loss_looks_at_what_changed_since_the_start() -> None:
 
 def test_without_a_rejected_text_the_preference_loss_is_0() -> None:
     assert compute_preference_loss(torch.zeros(0), torch.zeros(0), beta=0.5).item() == 0
+
+
+def test_the_verdict_loss_is_the_mean_over_the_ends_of_selected_texts_and_the_doubts_about_rejected_ones() -> None:
+    end, doubt, word = 0, 1, 2
+    selected = logits_of([0.1, 0.1, 0.8], [0.7, 0.2, 0.1])
+    rejected = logits_of([0.3, 0.3, 0.4], [0.5, 0.4, 0.1], [0.9, 0.05, 0.05])
+    loss = compute_verdict_loss(
+        selected, torch.tensor([[word, end]]), rejected, torch.tensor([[-100, doubt, end]]), end_id=end
+    )
+    assert loss.item() == pytest.approx(-(math.log(0.7) + math.log(0.4) + math.log(0.9)) / 3)
+
+
+def test_without_a_rejected_text_the_verdict_loss_is_that_of_the_ends_alone() -> None:
+    logits = logits_of([0.25, 0.75])
+    loss = compute_verdict_loss(logits, torch.tensor([[0]]), logits, torch.tensor([[-100]]), end_id=0)
+    assert loss.item() == pytest.approx(-math.log(0.25))

@@ -46,6 +46,26 @@ def test_a_rejected_text_is_framed_like_a_target(tokenizer: Tokenizer) -> None:
     assert read(tokenizer, row["rejected_labels"]) == "<t> is another . [SEP]"
 
 
+def test_of_a_rejected_text_the_doubt_about_it_is_taught_and_nothing_else(tokenizer: Tokenizer) -> None:
+    row = PairDataset([PAIR], tokenizer, has_rejected=True, is_doubt_taught=True)[0]
+    assert read(tokenizer, row["rejected_ids"]) == "[CLS] <t> is another . <meh> [SEP]"
+    assert read(tokenizer, row["rejected_labels"][:-2]) == "<t> is another ."
+    assert row["rejected_labels"][-2:] == [-100, -100]
+    assert read(tokenizer, row["doubt_labels"][-2:]) == "<meh> [SEP]"
+    assert set(row["doubt_labels"][:-2]) == {-100}
+    assert len(row["doubt_labels"]) == len(row["rejected_labels"]) == len(row["rejected_ids"]) - 1
+
+
+@pytest.mark.parametrize("rejected", [None, "the " * 999])
+def test_where_no_text_ends_no_doubt_is_taught(tokenizer: Tokenizer, rejected: str | None) -> None:
+    pairs = [TrainingPair("film", "a film", "a film .", rejected), PAIR]
+    dataset = PairDataset(pairs, tokenizer, has_rejected=True, is_doubt_taught=True)
+    assert dataset[0]["doubt_labels"] == []
+    batch = build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN))([dataset[0], dataset[1]])
+    assert batch["doubt_labels"].shape == batch["rejected_labels"].shape == batch["rejected_ids"].shape
+    assert set(batch["doubt_labels"][0].tolist()) == {-100}
+
+
 def test_a_batch_is_padded_and_what_the_decoder_is_fed_is_one_token_behind(tokenizer: Tokenizer) -> None:
     begin, pad, end = (find_id(tokenizer, token) for token in (BEGIN, PAD, END))
     longer = TrainingPair("film", "a film by the lund", "a film .")

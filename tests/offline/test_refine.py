@@ -14,7 +14,8 @@ from offline.losses import sum_log_probabilities
 from offline.pair_dataset import PairDataset, build_collator
 from offline.refine import RefineOptions, refine
 from offline.steps import StepContext, StepError
-from offline.tokenizer import BEGIN, PAD, find_id
+from offline.tokenizer import BEGIN, END, PAD, find_id
+from stream_app.core.generation import DOUBT_TOKEN
 from tests.offline.distilling import TRAINING, save_word_piece_start, write_selected
 from tests.offline.judged_rows import build_judged, write_judged
 
@@ -61,6 +62,33 @@ def test_the_mended_text_is_preferred_more_than_by_learning_it_alone(root: Path)
     run(root, "learned", training=training | {"preference_weight": 0})
     run(root, "preferred", training=training | {"preference_weight": 5, "preference_beta": 1})
     assert measure_margin(root, "preferred") > measure_margin(root, "learned") > measure_margin(root, "distill")
+
+
+def measure_doubt(root: Path, name: str) -> list[float]:
+    """Measure how likely the student doubts the mended texts, and the faulty ones; a mean each, between 0 and 1."""
+    tokenizer = Tokenizer.from_file(str(root / name / "tokenizer.json"))
+    model = BartForConditionalGeneration.from_pretrained(root / name / "best")
+    model.eval()  # type: ignore[no-untyped-call]
+    pairs, _ = build_correction_pairs(load_judged_events(root / "judged.jsonl"))
+    dataset = PairDataset(pairs, tokenizer, has_rejected=True, is_doubt_taught=True)
+    batch = build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN))([*map(dataset.__getitem__, range(8))])
+    doubt, end = find_id(tokenizer, DOUBT_TOKEN), find_id(tokenizer, END)
+    is_asked = {"decoder_input_ids": batch["labels"] == end, "rejected_ids": batch["doubt_labels"] == doubt}
+    doubts = []
+    with torch.no_grad():
+        for ids, where in is_asked.items():
+            logits = model(batch["input_ids"], batch["attention_mask"], decoder_input_ids=batch[ids]).logits
+            doubts.append(float(logits.softmax(-1)[where][:, doubt].mean()))
+    return doubts
+
+
+def test_a_student_learns_which_of_its_texts_to_doubt(root: Path) -> None:
+    training = {"epochs": 40, "decoder_learning_rate": 1e-2, "encoder_learning_rate": 1e-2, "preference_weight": 0}
+    run(root, "taught", training=training | {"doubt_weight": 3})
+    run(root, "untaught", training=training | {"doubt_weight": 0})
+    mended, faulty = measure_doubt(root, "taught")
+    assert faulty > 0.5 > mended
+    assert max(measure_doubt(root, "untaught")) < 0.1
 
 
 def test_the_step_leaves_what_distill_leaves_and_counts_what_it_met(root: Path) -> None:
