@@ -59,8 +59,9 @@ def _render_dev(training: TrainingFacts) -> str:
 
 def _render_refinement(training: TrainingFacts) -> str:
     return (
-        f"\n- **Refinement** on drafts of its own that a reader judged and mended, and on pairs of before: "
-        f"{training.pairs:,} pairs,\n  {training.epochs:g} epochs, {training.seconds / 60:.0f} minutes; on development "
+        f"\n- **Refinement** on drafts of its own that a reader judged and mended, and which it\n  learned to doubt, "
+        f"and on pairs of before: {training.pairs:,} pairs, {training.epochs:g} epochs, "
+        f"{training.seconds / 60:.0f} minutes; on development\n  "
         f"rows: {_render_dev(training)}."
     )
 
@@ -106,8 +107,8 @@ A student of {parameters:,} parameters (BART architecture, vocabulary {vocabular
 - **int8 against float32** on {agreement.rows} prompts: {agreement.exact_match:.3f} of the texts are the same; the gate
   passes {agreement.passes_gate_int8:.3f} and {agreement.passes_gate_float32:.3f}; ROUGE-L {agreement.rouge_l_int8:.3f}
   and {agreement.rouge_l_float32:.3f}.
-- **Sure** is a text from a mean log-probability of {agreement.sure_from:g} on; where one is not, the worker writes up
-  to three more and takes the best.
+- **Sure** is a text from a mean log-probability of {agreement.sure_from:g} on; where one is not, or the model doubts
+  it, the worker writes up to three more and takes the best.
 - **Terms**: {licence}
 
 ## Evaluation

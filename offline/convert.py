@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
+from ctranslate2 import Translator
 from ctranslate2.converters import TransformersConverter
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
@@ -18,7 +19,9 @@ from offline.joint_metric import JointMetric, compute_joint_metric
 from offline.manifest import draft_manifest
 from offline.recorded_rows import RecordedRow, build_pairs, load_rows
 from offline.steps import StepContext
+from offline.tokenizer import find_id
 from offline.vocabulary_map import write_vocabulary_map
+from stream_app.core.generation import DOUBT_TOKEN
 from stream_app.core.prompt import build_prompt
 from stream_app.runtime.artifact import load_artifact
 from stream_app.runtime.generator import VOCABULARY_MAP_NAME, CTranslate2Generator
@@ -38,6 +41,9 @@ class ConvertOptions(BaseModel):
     """Share of first drafts on those rows that shall count as sure; of the others the worker writes further ones and
     takes the likeliest. Readers found faults in a fifth of the likeliest seventh of an early student's texts, and in
     four fifths of the least likely seventh."""
+    doubted_share: float | None = Field(default=None, gt=0, lt=1)
+    """Share of first drafts on those rows that the student shall doubt; for students that `refine` taught to. By itself
+    it doubts fewer than readers do, for in training most texts are good. None leaves it so."""
     vocabulary_map: int | None = Field(default=None, ge=1)
     """Only tokens of at least so many training targets may be written: faster for a large vocabulary, but a word of the
     prompt that no training text used can no longer be taken over. None: every token may be written."""
@@ -63,12 +69,17 @@ class Agreement(BaseModel):
     bytes_float32: int
     sure_from: float
     """Mean log-probability of a draft's tokens from which it counts as sure."""
+    doubt_bias: float | None = None
+    """What was added to the logit of the token of doubt, so that the wished share is doubted."""
 
 
 def convert(options: ConvertOptions, context: StepContext) -> None:
     """Write the int8 artifact into the step's folder, and `agreement.json`."""
     run = context.inputs.get("refine", context.inputs["distill"])
     student = AutoModelForSeq2SeqLM.from_pretrained(run / "best")
+    rows = list(load_rows(context.inputs["select"] / "dev.jsonl"))[: options.agreement_rows]
+    prompts = [(prompt := build_prompt(row.event, 0)).render(prompt.plans[0]) for row in rows]
+    bias = None if options.doubted_share is None else add_doubt(student, run, prompts, options.doubted_share)
     convert_student(student, run / "tokenizer.json", context.folder)
     files = list(ARTIFACT_FILES)
     if options.vocabulary_map is not None:
@@ -81,15 +92,45 @@ def convert(options: ConvertOptions, context: StepContext) -> None:
         )
         files.append(VOCABULARY_MAP_NAME)
     draft_manifest(context.folder, files)
-    rows = list(load_rows(context.inputs["select"] / "dev.jsonl"))[: options.agreement_rows]
     with tempfile.TemporaryDirectory() as scratch:
         exact = Path(scratch)
         convert_student(student, run / "tokenizer.json", exact, quantization="float32")
         draft_manifest(exact, ARTIFACT_FILES)
-        agreement = measure_agreement(context.folder, exact, rows, options.sure_share)
+        agreement = measure_agreement(context.folder, exact, rows, prompts, options.sure_share)
     draft_manifest(context.folder, files, sure_from=agreement.sure_from)
+    agreement = agreement.model_copy(update={"doubt_bias": bias})
     write_json(context.folder / "agreement.json", agreement.model_dump(mode="json"))
     context.counts["rows_compared"] = agreement.rows
+
+
+def add_doubt(student: Any, run: Path, prompts: Sequence[str], share: float) -> float:
+    """Make a student doubt a share of its texts, those that it doubts most: add a bias to the token's logit.
+
+    Args:
+        student: the trained model, changed in place.
+        run: the folder with its `tokenizer.json`.
+        prompts: what to write for.
+        share: of the texts, between 0 and 1.
+
+    Returns:
+        What was added.
+    """
+    tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        convert_student(student, run / "tokenizer.json", folder, quantization="float32")
+        draft_manifest(folder, ARTIFACT_FILES)
+        drafts = CTranslate2Generator(load_artifact(scratch), os.cpu_count() or 1).generate(prompts)
+        translator = Translator(scratch, compute_type="float32")
+        sources = [encoding.tokens for encoding in tokenizer.encode_batch(list(prompts))]
+        texts = [tokenizer.encode(draft.text).tokens[1:-1] for draft in drafts]
+        ended = translator.score_batch(sources, texts)
+        doubted = translator.score_batch(sources, [[*text, DOUBT_TOKEN] for text in texts])
+    # The last score is that of the end; before it stands that of the doubt.
+    odds = [end.log_probs[-1] - doubt.log_probs[-2] for end, doubt in zip(ended, doubted, strict=True)]
+    bias = _find_quantile(odds, share)
+    student.final_logits_bias[0, find_id(tokenizer, DOUBT_TOKEN)] += bias
+    return bias
 
 
 def convert_student(
@@ -134,9 +175,10 @@ def _name_special_tokens(student: PreTrainedModel, tokenizer_path: Path) -> dict
     return {**names, "unk_token": unknown or names["eos_token"]}
 
 
-def measure_agreement(quantized: Path, exact: Path, rows: Sequence[RecordedRow], sure_share: float) -> Agreement:
+def measure_agreement(
+    quantized: Path, exact: Path, rows: Sequence[RecordedRow], prompts: Sequence[str], sure_share: float
+) -> Agreement:
     """Write for every row with both, compare, and find from which log-probability on a text is sure."""
-    prompts = [(prompt := build_prompt(row.event, 0)).render(prompt.plans[0]) for row in rows]
     threads = os.cpu_count() or 1
     drafts = CTranslate2Generator(load_artifact(str(quantized)), threads).generate(prompts)
     int8 = [draft.text for draft in drafts]
@@ -152,10 +194,10 @@ def measure_agreement(quantized: Path, exact: Path, rows: Sequence[RecordedRow],
         rouge_l_float32=round(figures[1].rouge_l, 4),
         bytes_int8=(quantized / "model.bin").stat().st_size,
         bytes_float32=(exact / "model.bin").stat().st_size,
-        sure_from=_find_quantile([draft.log_probability for draft in drafts], 1 - sure_share),
+        sure_from=min(_find_quantile([draft.log_probability for draft in drafts], 1 - sure_share), 0.0),
     )
 
 
 def _find_quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
-    return round(min(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 0.0), 4)
+    return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 4)

@@ -29,7 +29,7 @@ from offline.recorded_rows import RecordedRow, TrainingPair
 from offline.tokenizer import find_id
 from offline.trainer import DistillationTrainer, TrainingOptions
 from stream_app.core.generation import DOUBT_TOKEN
-from stream_app.runtime.generator import join_pieces
+from stream_app.runtime.generator import join_pieces, split_doubt
 
 SECONDS_NAME: Final = "seconds"
 """Beside each checkpoint: how long the training had taken until then."""
@@ -56,10 +56,11 @@ class Student:
     pad_id: int
 
     def join(self, ids: Sequence[int]) -> str:
-        """Turn written ids into a slotted text; whether the student doubts it is left out."""
-        special = {self.begin_id, self.pad_id, self.model.config.eos_token_id, find_id(self.tokenizer, DOUBT_TOKEN)}
+        """Turn written ids into a slotted text; whether the student doubts it is left out, as in the worker."""
+        special = {self.begin_id, self.pad_id, self.model.config.eos_token_id}
         kept = [index for index in ids if index not in special and index >= 0]
-        return join_pieces(self.tokenizer, kept)
+        text, _ = split_doubt(kept, find_id(self.tokenizer, DOUBT_TOKEN))
+        return join_pieces(self.tokenizer, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def compute_verdict_loss(
     Args:
         logits: of the student when it is fed the selected texts; rows, tokens, vocabulary.
         labels: of the selected texts; rows, tokens.
-        rejected_logits: of the student when it is fed the rejected texts.
-        doubt_labels: what should stand after the rejected texts; all others -100.
+        rejected_logits: of the student when it is fed the rejected texts, of which there may be fewer.
+        doubt_labels: what should stand after the rejected texts, all others -100; rows, tokens.
         end_id: of the token that ends a text.
 
     Returns:

@@ -17,8 +17,8 @@ from stream_app.core.generation import DOUBT_TOKEN
 
 MAX_TARGET_TOKENS = 96
 Row = dict[str, list[int]]
-REJECTED_LABELS: Final = ("rejected_labels", "doubt_labels")
-"""Of a rejected text: what should not be written, and what should stand after it."""
+REJECTED_NAMES: Final = ("rejected_ids", "rejected_labels", "doubt_labels")
+"""Of a rejected text: what the decoder is fed, what should not be written, and what should stand after it."""
 
 
 class PairDataset(torch.utils.data.Dataset[Row]):
@@ -29,7 +29,7 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         tokenizer: frames a text with its begin and end token.
         augmentation_seed: None leaves the pairs as they are.
         has_rejected: whether rows carry the text that should not be written.
-        is_doubt_taught: whether after that text stands the token that says so.
+        is_doubt_taught: whether rows teach to write `DOUBT_TOKEN` after that text.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         self._tokenizer = tokenizer
         self._seed = augmentation_seed
         self._has_rejected = has_rejected
-        self._doubt = [find_id(tokenizer, DOUBT_TOKEN)] if is_doubt_taught else []
+        self._doubt_id = find_id(tokenizer, DOUBT_TOKEN) if is_doubt_taught else None
         self._values = collect_values(pairs) if augmentation_seed is not None else {}
         self.epoch = 0
 
@@ -70,15 +70,15 @@ class PairDataset(torch.utils.data.Dataset[Row]):
         if text is None:
             return {"rejected_ids": target[:1], "rejected_labels": [], "doubt_labels": []}
         ids = self._encode(text)
-        if not self._doubt or len(ids) >= MAX_TARGET_TOKENS:
+        if self._doubt_id is None or len(ids) >= MAX_TARGET_TOKENS:
             ids = ids[:MAX_TARGET_TOKENS]
             return {"rejected_ids": ids, "rejected_labels": ids[1:], "doubt_labels": []}
         # What is said of the text is no part of what should be unlearned.
-        end, written = [*self._doubt, ids[-1]], ids[1:-1]
+        written, verdict = ids[1:-1], [self._doubt_id, ids[-1]]
         return {
-            "rejected_ids": [*ids[:-1], *end],
-            "rejected_labels": [*written, *_ignore(end)],
-            "doubt_labels": [*_ignore(written), *end],
+            "rejected_ids": [*ids[:-1], *verdict],
+            "rejected_labels": [*written, *_ignore(verdict)],
+            "doubt_labels": [*_ignore(written), *verdict],
         }
 
     def _encode(self, text: str) -> list[int]:
@@ -125,7 +125,7 @@ def build_collator(pad_id: int, begin_id: int) -> Callable[[list[Row]], dict[str
         if "rejected_ids" in rows[0]:
             batch["rejected_ids"] = _pad([row["rejected_ids"][:-1] or [begin_id] for row in rows], pad_id)
             width = batch["rejected_ids"].shape[1]
-            for name in REJECTED_LABELS:
+            for name in REJECTED_NAMES[1:]:
                 batch[name] = _pad([row[name] for row in rows], IGNORED_LABEL, width)
         return batch
 

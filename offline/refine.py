@@ -1,6 +1,7 @@
 """The step `refine`: the distilled student learns from drafts of its own that readers judged and mended.
 
 The mended text is learned as any selected one, and preferred over the faulty draft by direct preference optimization.
+After texts like the faulty drafts the student learns to say that it doubts them.
 Pairs of the selection are met again beside them, so that the student keeps what it knows.
 """
 

@@ -1,7 +1,8 @@
 """The trainer: transformers' own, with terms that may be added to its cross-entropy.
 
-Word-level distillation from a teacher with the same vocabulary; unlikelihood of texts that were turned down; and direct
-preference optimization, of the selected text over the one that was turned down.
+Word-level distillation from a teacher with the same vocabulary; unlikelihood of texts that were turned down; direct
+preference optimization, of the selected text over the one that was turned down; and doubt, written after texts like the
+latter.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from offline.losses import (
     mark_rejected_tokens,
     sum_log_probabilities,
 )
-from offline.pair_dataset import REJECTED_LABELS, LikeLengthSampler, PairDataset
+from offline.pair_dataset import REJECTED_NAMES, LikeLengthSampler, PairDataset
 
 
 class TrainingOptions(BaseModel):
@@ -86,8 +87,7 @@ class DistillationTrainer(Seq2SeqTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Add the terms that the options weigh to the trainer's cross-entropy; measurements stay as they are."""
-        names = ("rejected_ids", *REJECTED_LABELS)
-        rejected: dict[str, torch.Tensor] = {name: inputs.pop(name) for name in names if name in inputs}
+        rejected: dict[str, torch.Tensor] = {name: inputs.pop(name) for name in REJECTED_NAMES if name in inputs}
         given = dict(inputs)
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         if model.training and rejected:
@@ -104,7 +104,7 @@ class DistillationTrainer(Seq2SeqTrainer):
         rows = (rejected["rejected_labels"] != IGNORED_LABEL).any(-1).nonzero().squeeze(-1)
         if not len(rows):
             rows = rows.new_zeros(1)  # Of several processes, all must do the same; this row counts in no term.
-        ids, labels, doubt_labels = (rejected[name][rows] for name in ("rejected_ids", *REJECTED_LABELS))
+        ids, labels, doubt_labels = (rejected[name][rows] for name in REJECTED_NAMES)
         fed = {name: given[name][rows] for name in ("input_ids", "attention_mask", "decoder_input_ids", "labels")}
         rejected_logits = _feed(model, fed, ids)
         marked = mark_rejected_tokens(labels, fed["labels"])

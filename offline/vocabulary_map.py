@@ -25,7 +25,7 @@ def write_vocabulary_map(path: Path, tokenizer: Tokenizer, targets: Iterable[str
         path: the file to write.
         tokenizer: the student's.
         targets: slotted texts that it was trained on.
-        min_targets: in how many of them a token must stand.
+        min_targets: in how many of them a token must stand; slots and the token of doubt may always be written.
 
     Returns:
         How many tokens may be written.

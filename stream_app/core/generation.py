@@ -14,7 +14,10 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 """Before the second try; doubled before each further one."""
 
 DOUBT_TOKEN: Final = Liking.OTHER.value
-"""Written after a text by a student that was taught to judge its own: a reader would find a fault in it."""
+"""Written after a text by a student that was taught to judge its own: a reader would find a fault in it.
+
+Every student's tokenizer has this token of the prompt, and no prompt shows it: what was not liked is left out.
+"""
 
 Pause = Callable[[float], None]
 """Waits for so many seconds. The core has no clock: what waits is handed in."""
@@ -26,11 +29,11 @@ class Draft:
 
     text: str
     log_probability: float = 0.0
-    """Mean over the text's tokens, in nats; 0 is certain."""
+    """Mean over all that was written, the end too, in nats; 0 is certain."""
     is_sure: bool = True
     """Whether that is as much as this model's clean texts have; of an unsure text, another attempt may be better."""
     is_doubted: bool = False
-    """Whether the model itself expects a reader to find a fault in it. A doubted text is not sure."""
+    """Whether the model itself expects a reader to find a fault in it."""
     source_tokens: int = 0
     """Length of the prompt as the model reads it; for a metric."""
 

@@ -34,8 +34,8 @@ _LEAST_FACTS: Final = 3
 Span = tuple[int, int]
 
 
-class Merits(NamedTuple):
-    """What speaks for a text, the most important first."""
+class Reasons(NamedTuple):
+    """How well a text gives a reason."""
 
     is_related: bool
     """What it says of the user meets something of the item."""
@@ -71,21 +71,21 @@ def find_unrelated_reasons(
     yield from _Reader(text, event, item_index, cited).find_unrelated()
 
 
-def weigh(
-    text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence], *, is_history_related: bool = False
-) -> Merits:
-    """Say what makes a text better or worse than another one about the same item; all of them may be true.
+def read_reasons(
+    text: str, event: RankingEvent, item_index: int, cited: Collection[Evidence], *, shares_history: bool
+) -> Reasons:
+    """Say how well a text gives a reason; two texts about the same item may differ in it, and both be true.
 
     Args:
         text: the readable text.
         event: the ranking event.
         item_index: which of the event's items the text is about.
         cited: the spans of names in the text, from its slots.
-        is_history_related: whether a liked item of the history may be named as a reason.
+        shares_history: whether the item has something in common with an item of the history that a text may name.
     """
     reader = _Reader(text, event, item_index, cited)
-    is_personal = not reader.lacks_reason(is_history_related=is_history_related)
-    return Merits(not any(reader.find_unrelated()), is_personal, not reader.is_bland())
+    is_personal = not reader.lacks_reason(shares_history=shares_history)
+    return Reasons(not any(reader.find_unrelated()), is_personal, not reader.is_bland())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ class _Reader:
         said = {stem for word in self._words if not word.is_name for stem in word.stems & self._own}
         return bool(self._entries) and len(said) + len(self._values) < min(_LEAST_FACTS, len(self._own))
 
-    def lacks_reason(self, *, is_history_related: bool) -> bool:
+    def lacks_reason(self, *, shares_history: bool) -> bool:
         says_wish = any(word.stems & self._wishes for word in self._words)
-        return not self._entries and not says_wish and (is_history_related or bool(self._wishes & self._own))
+        return not self._entries and not says_wish and (shares_history or bool(self._wishes & self._own))
 
     def _is_connected(self, span: Span, entry: HistoryItem, stated: list[_Word]) -> bool:
         """Whether the text says what the item shares with an entry: of the item, or with a word that links the two."""

@@ -5,7 +5,6 @@ fails unexpectedly on one item stays with that item: the template answers, and w
 item is named as failed beside the explanations of the others.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,11 +22,12 @@ from stream_app.core.events import (
 )
 from stream_app.core.faithfulness import MAX_CHARACTERS, Verdict, Violation, check_faithfulness
 from stream_app.core.generation import MAX_TRIES, Draft, Failure, Pause, TextGenerator, generate_persistently
-from stream_app.core.misplaced_facts import find_misplaced_facts, weigh
+from stream_app.core.merit import Merit, weigh
+from stream_app.core.misplaced_facts import find_misplaced_facts
 from stream_app.core.prompt import Prompt, build_prompt, compute_prompt_fingerprint
 from stream_app.core.slots import FilledText, UnknownSlotError, fill_slots
 from stream_app.core.template import WrittenText, write_template
-from stream_app.core.vocabulary import find_added_words, find_strange_words, has_weak_turn
+from stream_app.core.vocabulary import find_strange_words
 
 MAX_ATTEMPTS: Final = 5
 """How many plans are tried before the template answers; each retry costs one more generation of that item only."""
@@ -82,10 +82,8 @@ class _Task:
     template_reason: str = ""
     prompt: Prompt | None = None
     accepted: WrittenText | None = None
-    merit: tuple[bool, bool, bool, bool, bool, float] = (False, False, False, False, False, -math.inf)
-    """Of the accepted text: whether what it says of the user meets something of the item, whether it says something of
-    the user where it could, whether it is neither bland nor weak of phrase, whether each word that states something
-    stands in the event, and how likely it is."""
+    merit: Merit | None = None
+    """Of the accepted text."""
     unsure: int = 0
     """Texts that the gate let through and that another attempt may better."""
     is_settled: bool = False
@@ -287,22 +285,9 @@ def _judge(task: _Task, draft: Draft | Failure) -> None:
     if filled is None or verdict.violations:
         task.template_reason = verdict.violations[0].rule
         return
-    about = (filled.text, task.event, task.item_index, filled.evidence)
-    merits = weigh(*about, is_history_related=any(plan.history for plan in task.prompt.plans))
-    is_strong, is_plain = (
-        merits.is_telling and not has_weak_turn(filled.text, filled.evidence),
-        not any(find_added_words(*about)),
-    )
-    merit = (
-        merits.is_related,
-        merits.is_personal,
-        not draft.is_doubted,
-        is_strong,
-        is_plain,
-        draft.log_probability,
-    )
-    if task.accepted is None or merit > task.merit:
+    merit = weigh(draft, filled, task.event, task.item_index, shares_history=task.prompt.shares_history)
+    if task.merit is None or merit > task.merit:
         task.accepted, task.merit = WrittenText(filled.text, verdict.evidence), merit
-    is_sure = all(merit[:-1]) and draft.is_sure
+    is_sure = merit.is_faultless and draft.is_sure
     task.unsure += not is_sure
     task.is_settled = is_sure or task.unsure >= MAX_UNSURE

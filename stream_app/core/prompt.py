@@ -58,6 +58,8 @@ class Prompt:
     """Summary and preferences, marked."""
     history: tuple[ShownItem, ...]
     """Liked (or unrated) items that a plan may choose, the most relevant first."""
+    shares_history: bool
+    """Whether one of those has a value in common with the item."""
     slots: SlotTable
     plans: tuple[Plan, ...]
     """What is asked for, one plan after the other: a function of event id and item id."""
@@ -136,7 +138,8 @@ class _PromptBuilder:
         shown = [self._show_history(entry, token) for entry, token in zip(candidates, HISTORY_SLOTS, strict=False)]
         table = SlotTable((*self._titles, *self._book.slots.values()))
         plans = self._order_plans(table, "<pref>" in texts, candidates)
-        return Prompt(item, " ".join(texts), tuple(shown), table, plans)
+        shares_history = any(candidate.shared > 0 for candidate in candidates)
+        return Prompt(item, " ".join(texts), tuple(shown), shares_history, table, plans)
 
     def _render_title(self) -> str:
         pointer = f"/items/{self._index}/title"

@@ -131,7 +131,9 @@ class _Writer:
         elif self.text.endswith("'") and part in _SUFFIX_PARTS:
             self._append(part, space=False)
         elif part in (",", ".", ";", ":", "?", "!", ")", "%"):
-            self._append(part, space=False)
+            # A name may end the sentence with a full stop of its own: 'Smith & Co.'
+            if part != "." or not self.text.endswith((".", "?", "!")):
+                self._append(part, space=False)
             self._starts_sentence = part in (".", "?", "!")
         else:
             self._mend_article(part)

@@ -5,7 +5,7 @@ event ('silk' where the event says wool). A template or a person does neither, s
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -27,17 +27,6 @@ _UNNATURAL: Final = re.compile(
     re.IGNORECASE,
 )
 """What the student likes to write and readers do not like to read: of 45 such texts they found 11 faultless."""
-_WEAK: Final = re.compile(
-    r"\bfor (?:its|someone|you)\b|\bhighly for\b|\bthe year of\b|\bwhen you (?:liked|loved|enjoyed|rated)\b|"
-    r"\b(?:loved|liked|enjoyed) the (?:[\w-]+ (?:and )?){1,3}of (?-i:[A-Z\d])|, as (?-i:[A-Z])[^,]* (?:was|did)\b|"
-    r"\. It\b|\btoo[,.]|, and this\b|\band (?:is )?also (?:in|of)\b|"
-    r"\b(?:is|are) (?:part of|the (?:mood|theme|style|format|genre|topic) of|what (?-i:[A-Z]))|"
-    r"\bthat you (?:liked|loved|enjoyed|know|rated)\b.*\bis another\b",
-    re.IGNORECASE,
-)
-"""Turns in the student's texts that readers mended nearly always or, the later ones, more often than the other texts.
-The last one, which some readers left as it was, says by the letter that the user knows the item already: 'Heat is a
-drama that you loved, and Fargo is another'."""
 _MADE: Final = re.compile(
     r"/attributes/(?:artist|author|brand|composer|designer|developer|director|writer)s?(?:/\d+)?\Z"
 )
@@ -76,17 +65,6 @@ def find_strange_words(
             yield "unsupported_word", word
         elif word not in load_known_words() and not is_common(word) and _SUFFIX.sub("", word) not in roots:
             yield "unknown_word", word
-
-
-def has_weak_turn(text: str, cited: Iterable[Evidence]) -> bool:
-    """Whether a text has a turn of phrase that another attempt should better: 'You loved the drama of Heat'.
-
-    Args:
-        text: the readable text.
-        cited: the spans of names in the text, from its slots; what begins inside a name is the name's.
-    """
-    names = [(span.start, span.end) for span in cited]
-    return any(not any(start <= match.start() < end for start, end in names) for match in _WEAK.finditer(text))
 
 
 def find_added_words(text: str, event: RankingEvent, item_index: int, cited: tuple[Evidence, ...]) -> Iterator[str]:

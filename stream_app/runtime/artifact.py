@@ -15,7 +15,7 @@ from stream_app.core.manifest import MANIFEST_NAME, Edition, Manifest, decode_ma
 from stream_app.core.prompt import compute_prompt_fingerprint
 from stream_app.runtime.model_pointer import Pointer, has_pointer, read_pointer
 
-DEFAULT_MODEL: Final = "prism-small/0.5.0"
+DEFAULT_MODEL: Final = "prism-small/0.6.0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ctranslate2
 from tokenizers import Tokenizer
@@ -17,6 +17,7 @@ from stream_app.core.generation import DOUBT_TOKEN, Draft
 from stream_app.core.slots import SLOT, SLOT_TOKENS
 from stream_app.runtime.artifact import Artifact
 
+Token = TypeVar("Token", int, str)
 TOKENIZER_NAME: Final = "tokenizer.json"
 VOCABULARY_MAP_NAME: Final = "vmap.txt"
 """CTranslate2's name for the file that says which tokens are candidates for a prompt; an artifact may have one."""
@@ -98,13 +99,17 @@ class CTranslate2Generator:
         return pending
 
     def _read(self, result: Any, source_tokens: int) -> Draft:
-        pieces = result.hypotheses[0]
-        is_doubted = pieces[-1:] == [DOUBT_TOKEN]
-        ids = (self._tokenizer.token_to_id(piece) for piece in (pieces[:-1] if is_doubted else pieces))
+        pieces, is_doubted = split_doubt(result.hypotheses[0], DOUBT_TOKEN)
+        ids = (self._tokenizer.token_to_id(piece) for piece in pieces)
         text = join_pieces(self._tokenizer, [index for index in ids if index is not None])
         score, sure_from = result.scores[0], self._manifest.sure_from
-        is_sure = not is_doubted and (sure_from is None or score >= sure_from)
-        return Draft(text, score, is_sure, is_doubted, source_tokens)
+        return Draft(
+            text,
+            score,
+            is_sure=sure_from is None or score >= sure_from,
+            is_doubted=is_doubted,
+            source_tokens=source_tokens,
+        )
 
 
 def _load_translator(folder: Path, compute_type: str, threads: int) -> Any:
@@ -128,6 +133,12 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
         raise ModelUnusableError(f"{path} has no decoder: nobody knows how its pieces become words")
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
+
+
+def split_doubt(tokens: Sequence[Token], doubt: Token) -> tuple[Sequence[Token], bool]:
+    """Take the token of doubt from the end of a text, and say whether it stood there; elsewhere it is a fault."""
+    is_doubted = bool(tokens) and tokens[-1] == doubt
+    return (tokens[:-1] if is_doubted else tokens), is_doubted
 
 
 def join_pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ models/
 ├── current            the pointer: a file with one line, or a symbolic link to a model's folder
 ├── previous           what `current` was before the last roll, for the way back
 ├── prism-small/0.3.0  models, wherever they lie: the pointer names them relative to this folder,
-└── prism-small/0.5.0  by an absolute path, or by the name and version of a packaged one
+└── prism-small/0.6.0  by an absolute path, or by the name and version of a packaged one
 ```
 
 The line is `TARGET` or `TARGET sha256:...`, with the checksum of the model's manifest: then every worker loads the very

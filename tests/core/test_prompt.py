@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_app.core.events import RankingEvent
+from stream_app.core.generation import DOUBT_TOKEN
 from stream_app.core.history import MAX_CANDIDATES
 from stream_app.core.prompt import (
     FIELD_TOKENS,
@@ -234,3 +235,22 @@ def test_pointers_are_escaped_and_values_are_numbered() -> None:
     assert escape_pointer("a/b~c") == "a~1b~0c"
     assert list_values("x") == [("", "x")]
     assert list_values(["x", "y"]) == [("/0", "x"), ("/1", "y")]
+
+
+def test_no_prompt_shows_what_was_not_liked_nor_its_token() -> None:
+    history = [build_history_item("Marrow", rating=2.0), build_history_item("Fargo", rating=None)]
+    body = body_for(history=history)
+    assert "Marrow" not in body
+    assert DOUBT_TOKEN not in body.split()
+    assert DOUBT_TOKEN in PROMPT_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("genre", "rating", "shares_history"), [("drama", 5.0, True), ("comedy", 5.0, False), ("drama", 2.0, False)]
+)
+def test_a_prompt_tells_whether_a_liked_item_has_something_in_common(
+    genre: str, rating: float, shares_history: bool
+) -> None:
+    history = [build_history_item("Marrow", rating=rating, attributes={"genre": genre}), build_history_item("Fargo")]
+    items = [build_item("Heat", attributes={"genre": ["drama"]})]
+    assert prompt_for(history=history, items=items).shares_history == shares_history

@@ -75,6 +75,13 @@ def test_articles_follow_the_name_that_was_put_in(slotted: str, expected: str) -
     assert fill(slotted) == expected
 
 
+@pytest.mark.parametrize("name", ["Ototo Sushi Co.", "When Harry Met Sally...", "Help!", "Where Now?"])
+def test_a_name_that_ends_as_a_sentence_does_needs_no_second_full_stop(name: str) -> None:
+    table = build_table(t=name)
+    assert fill("you like <t> .", table) == f"You like {name}"
+    assert fill("you like <t> , and it is good . it is .", table) == f"You like {name}, and it is good. It is."
+
+
 def test_an_item_without_a_name_gets_a_capital_and_no_evidence() -> None:
     filled = fill_slots("<t> is here . <t> is there .", build_table(t=UNNAMED_ITEM))
     assert filled.text == "This item is here. This item is there."

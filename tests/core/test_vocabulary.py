@@ -3,7 +3,7 @@
 import pytest
 
 from stream_app.core.events import Evidence
-from stream_app.core.vocabulary import find_added_words, find_strange_words, has_weak_turn
+from stream_app.core.vocabulary import find_added_words, find_strange_words
 from tests.factories import build_event, build_item
 
 
@@ -61,32 +61,3 @@ def test_added_words_are_those_that_state_something_the_event_does_not() -> None
     at = text.index("Skerry")
     cited = Evidence(start=at, end=at + 6, pointer="/items/0/title", field_start=0, field_end=6)
     assert list(find_added_words(text, event, 0, (cited,))) == ["summer"]
-
-
-@pytest.mark.parametrize(
-    ("text", "is_weak"),
-    [
-        ("You loved the drama of Heat, and Fargo is a drama.", True),
-        ("You liked the action and drama of Heat, and Fargo is a drama.", True),
-        ("You loved the drama Heat, and Fargo is a drama.", False),
-        ("Fargo is a drama, as Heat was when you loved it.", True),
-        ("Fargo is a drama, as is Heat, which you loved.", False),
-        ("You rated Heat highly for its crime, and Fargo has crime.", True),
-        ("You rated Heat highly, and Fargo has crime too, with snow.", True),
-        ("You loved Heat. It is a drama, and so is Fargo.", True),
-        ("Heat is a drama that you loved, and Fargo is another.", True),
-        ("You loved Heat, a drama, and Fargo is another.", False),
-        ("Drama is part of Heat, which you loved, and Fargo is a drama.", True),
-    ],
-)
-def test_turns_that_readers_mend_are_weak(text: str, is_weak: bool) -> None:
-    assert has_weak_turn(text, ()) == is_weak
-
-
-def test_a_turn_inside_a_name_is_the_names() -> None:
-    text = "You loved Heat, and The Year of Living Dangerously is a drama."
-    name = "The Year of Living Dangerously"
-    start, length = text.index(name), len(name)
-    cited = Evidence(start=start, end=start + length, pointer="/items/0/title", field_start=0, field_end=length)
-    assert has_weak_turn(text, ())
-    assert not has_weak_turn(text, [cited])

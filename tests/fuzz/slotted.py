@@ -41,7 +41,8 @@ class NonsenseGenerator:
         if draw.random() < self._failing_share:
             raise draw.choice((GenerationError("prompt"), ValueError(prompt), RecursionError(), AssertionError()))
         text = " ".join(draw_words(draw, prompt))
-        return Draft(text, draw.choice((-0.1, -2.0, -math.inf, math.nan, 0.0)), is_sure=draw.random() < 0.5)
+        log_probability = draw.choice((-0.1, -2.0, -math.inf, math.nan, 0.0))
+        return Draft(text, log_probability, is_sure=draw.random() < 0.5, is_doubted=draw.random() < 0.5)
 
 
 def draw_words(draw: random.Random, prompt: str) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BartForConditionalGeneration
 
-from offline.convert import Agreement, ConvertOptions, convert
+from offline.convert import Agreement, ConvertOptions, add_doubt, convert
 from offline.recorded_rows import build_pairs, load_rows
 from offline.steps import StepContext
 from stream_app.core.generation import DOUBT_TOKEN
@@ -124,6 +124,20 @@ def test_a_refined_student_is_the_one_that_is_converted(root: Path, tmp_path: Pa
     prefer_token(folder / "refine", words[word])
     run_convert(folder, "refined", steps=("refine",))
     assert word in CTranslate2Generator(load_artifact(str(folder / "refined"))).generate(["<t>"])[0].text
+
+
+def test_a_student_doubts_the_share_of_its_texts_that_is_asked_for(root: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(root, tmp_path / "run"))
+    student = BartForConditionalGeneration.from_pretrained(folder / "distill" / "best")
+    index = Tokenizer.from_file(str(folder / "distill" / "tokenizer.json")).token_to_id(DOUBT_TOKEN)
+    prompts = [pair.source for pair in build_pairs(load_rows(folder / "select" / "train.jsonl"))[0]]
+    assert isinstance(student.final_logits_bias, torch.Tensor)
+    student.final_logits_bias[0, index] = -3.0
+    assert add_doubt(student, folder / "distill", prompts, 0.5) == pytest.approx(3, abs=0.3)
+    assert student.final_logits_bias[0, index].item() == pytest.approx(0, abs=0.3)
+    run_convert(folder, doubted_share=0.5)
+    agreement = Agreement.model_validate_json((folder / "convert" / "agreement.json").read_bytes())
+    assert agreement.doubt_bias is not None
 
 
 def test_with_a_vocabulary_map_only_tokens_of_targets_are_written(root: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def measure_margin(root: Path, name: str) -> float:
 
 
 def test_the_mended_text_is_preferred_more_than_by_learning_it_alone(root: Path) -> None:
-    training = {"epochs": 6, "decoder_learning_rate": 5e-3}
+    training = {"epochs": 6, "decoder_learning_rate": 5e-3, "doubt_weight": 0}
     run(root, "learned", training=training | {"preference_weight": 0})
     run(root, "preferred", training=training | {"preference_weight": 5, "preference_beta": 1})
     assert measure_margin(root, "preferred") > measure_margin(root, "learned") > measure_margin(root, "distill")

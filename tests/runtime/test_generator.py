@@ -13,11 +13,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from stream_app.core.errors import ModelUnusableError
 from stream_app.core.events import RankingEvent
-from stream_app.core.generation import Draft
+from stream_app.core.generation import DOUBT_TOKEN, Draft
 from stream_app.core.prompt import build_prompt
 from stream_app.core.slots import SLOT_TOKENS
 from stream_app.runtime.artifact import load_artifact
-from stream_app.runtime.generator import LOWEST_PRIORITY, CTranslate2Generator, join_pieces
+from stream_app.runtime.generator import LOWEST_PRIORITY, CTranslate2Generator, join_pieces, split_doubt
 
 ROWS = Path(__file__).parents[2] / "offline" / "recipes" / "data" / "invented_dev.jsonl.gz"
 EVENTS = 24
@@ -53,6 +53,12 @@ def test_no_text_has_a_slot_that_its_prompt_lacks(generator: CTranslate2Generato
     written = zip([*prompts, bare], generator.generate([*prompts, bare]), strict=True)
     slots = set(SLOT_TOKENS)
     assert [draft for prompt, draft in written if (slots & set(draft.text.split())) - set(prompt.split())] == []
+
+
+def test_some_texts_are_doubted_and_none_holds_the_doubt(generator: CTranslate2Generator, prompts: list[str]) -> None:
+    drafts = generator.generate(prompts)
+    assert 0 < sum(draft.is_doubted for draft in drafts) < len(drafts) / 2
+    assert not any(DOUBT_TOKEN in draft.text for draft in drafts)
 
 
 def test_a_draft_tells_how_long_its_prompt_is_for_the_model(generator: CTranslate2Generator) -> None:
@@ -116,3 +122,17 @@ def test_threads_of_a_model_in_the_background_have_the_lowest_priority_and_no_ot
 def list_priorities() -> dict[int, int]:
     threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
     return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text", "is_doubted"),
+    [
+        (["a", "film", "<meh>"], ["a", "film"], True),
+        (["a", "film"], ["a", "film"], False),
+        (["a", "<meh>", "film"], ["a", "<meh>", "film"], False),
+        (["<meh>"], [], True),
+        ([], [], False),
+    ],
+)
+def test_doubt_stands_after_a_text_and_nowhere_else(tokens: list[str], text: list[str], is_doubted: bool) -> None:
+    assert split_doubt(tokens, DOUBT_TOKEN) == (text, is_doubted)
