@@ -10,7 +10,7 @@ from stream_app.kafka.models import Explainer
 WARM_UP_EVENT: Final = (
     b'{"event_id":"warm-up","occurred_at":"2026-01-01T00:00:00Z","user":{"user_id":"warm-up","history":'
     b'[{"item_id":"1","title":"The Quiet Harbour","rating":5.0,"attributes":{"genre":["drama"]}}]},"items":'
-    b'[{"item_id":"2","title":"A Lamp at Sea","rank":1,"attributes":{"genre":["drama"]}}]}'
+    b'[{"item_id":"2","title":"A Lamp at Sea","rank":1,"attributes":{"genre":["mystery"]}}]}'
 )
 
 

@@ -303,7 +303,7 @@ def build_event(number: int, items: int = 1, **changes: Any) -> bytes:
                 "item_id": f"item:{number}-{rank}",
                 "title": f"A Lamp at Sea {rank}",
                 "rank": rank,
-                "attributes": {"genre": ["drama"]},
+                "attributes": {"genre": ["mystery"]},
             }
             for rank in range(1, items + 1)
         ],
