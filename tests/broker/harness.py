@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream_app.kafka.clients import create_topics
 from stream_app.settings import Settings
@@ -149,7 +149,7 @@ class Lane:
         """Read a topic without transactions to its end; fails after the deadline."""
         with open_reader(self.broker) as reader:
             partitions = list_partitions(reader, topic)
-            count = sum(reader.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
+            count = sum(find_end(reader, one) for one in partitions)
             reader.assign(partitions)
             records: list[Record] = []
             deadline = time.monotonic() + DEADLINE_SECONDS
@@ -167,6 +167,22 @@ class Lane:
     def read_logs(self) -> str:
         """Read the end of what the workers logged."""
         return "\n".join(worker.read_log()[-3_000:] for worker in self.workers)
+
+
+def find_end(reader: Consumer, partition: TopicPartition) -> int:
+    """Ask for the offset behind the last record; a topic that is seconds old may not have found its leader yet."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            return int(reader.get_watermark_offsets(partition, timeout=10)[1])
+        except KafkaException as error:
+            is_leaderless = error.args[0].code() in (
+                KafkaError.NOT_LEADER_FOR_PARTITION,
+                KafkaError.LEADER_NOT_AVAILABLE,
+            )
+            if not is_leaderless or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class WorkerProcess:

@@ -34,6 +34,7 @@ from tests.broker.harness import (
     Record,
     build_event,
     collect_ids,
+    find_end,
     list_partitions,
     open_reader,
 )
@@ -266,7 +267,7 @@ def test_progress_is_the_committed_offset_where_nothing_was_left(kafka_lane: Lan
             TopicPartition(one.topic, one.partition)
             for one in list_partitions(reader, kafka_lane.settings.dead_letter_topic)
         ]
-        ends = [reader.get_watermark_offsets(one, timeout=10)[1] for one in partitions]
+        ends = [find_end(reader, one) for one in partitions]
         assert [one.offset for one in reader.committed(partitions, timeout=10)] == ends
 
 
@@ -311,7 +312,7 @@ def test_a_letter_too_large_for_its_topic_is_left_and_its_neighbours_are_replaye
         [partition] = list_partitions(reader, topic)
         reader.assign([partition])
         found = reader.consume(36, timeout=30)
-        assert reader.get_watermark_offsets(partition, timeout=10)[1] == 36
+        assert find_end(reader, partition) == 36
     assert [len(message.value() or b"") for message in found] == [700] * 36
 
 
