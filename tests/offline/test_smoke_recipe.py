@@ -41,7 +41,7 @@ def test_the_released_artifact_is_verified_and_knows_its_training(run: Path) -> 
     assert isinstance(refined, int)
     assert refined > 0
     card = (run / "models" / "smoke" / "0.0.1" / "README.md").read_text(encoding="utf-8")
-    assert f"{refined:,} pairs,\n  1 epochs" in card
+    assert f"{refined:,} pairs, 1 epochs" in card
     assert "<t>" in orjson.dumps(orjson.loads((run / "convert" / "shared_vocabulary.json").read_bytes())).decode()
 
 
