@@ -127,6 +127,14 @@ def explain_with_drafts(*drafts: Draft) -> Explanation:
     return explanation
 
 
+def explain_with_texts(*texts: str, **known: object) -> str:
+    """Explain one item with texts that come one after the other, the last one for good."""
+    waiting = list(texts)
+    generator = ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0))
+    (explanation,) = explain_one(generator, **known).explanations
+    return explanation.text
+
+
 def test_of_unsure_texts_the_likeliest_is_taken_and_a_sure_one_ends_the_search() -> None:
     texts = [(f"you might want to take a look at <t> {words} .", -loss) for words, loss in UNSURE]
     unsure = [Draft(text, log_probability, is_sure=False) for text, log_probability in texts]
@@ -155,35 +163,32 @@ def test_a_text_that_likens_and_tells_little_gives_way_to_one_that_tells_more() 
         "history": [build_history_item("Marrow", attributes={"genre": "drama"})],
         "items": [build_item("Salt", attributes={"genre": ["drama", "crime"], "setting": "harbour"})],
     }
-    waiting = [
+    texts = [
         "like <h1> , which you loved , <t> is a drama .",
         "you loved the drama <h1> , and <t> is a harbour crime drama .",
     ]
-    explained = explain_one(
-        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
-    )
-    assert "harbour" in explained.explanations[0].text
+    assert "harbour" in explain_with_texts(*texts, **known)
 
 
 def test_a_reason_that_nothing_connects_with_the_item_is_the_last_choice() -> None:
-    known = {"history": [build_history_item("Marrow", attributes={"genre": "war"})], "items": [build_item("Salt")]}
-    waiting = ["you loved the war of <h1> , and <t> is there .", "there may be time for <t> when you are ready again ."]
-    explained = explain_one(
-        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
-    )
-    assert explained.explanations[0].text.startswith("There may be time")
+    known = {
+        "history": [build_history_item("Marrow", attributes={"genre": "war"})],
+        "items": [build_item("Salt")],
+    }
+    texts = ["you loved the war of <h1> , and <t> is there .", "there may be time for <t> when you are ready again ."]
+    assert explain_with_texts(*texts, **known).startswith("There may be time")
 
 
 def test_of_two_sure_texts_the_one_that_meets_a_wish_is_taken() -> None:
-    known = {"preferences": ["Slow letters."], "items": [build_item("Salt", summary="Slow letters in a harbour.")]}
-    waiting = [
+    known = {
+        "preferences": ["Slow letters."],
+        "items": [build_item("Salt", summary="Slow letters in a harbour.")],
+    }
+    texts = [
         "there may be time for <t> and its harbour again .",
         "you like slow letters , and they are there in <t> .",
     ]
-    explained = explain_one(
-        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
-    )
-    assert explained.explanations[0].text.startswith("You like slow letters")
+    assert explain_with_texts(*texts, **known).startswith("You like slow letters")
 
 
 def test_a_text_that_names_a_liked_item_is_taken_before_one_that_names_none() -> None:
@@ -191,14 +196,11 @@ def test_a_text_that_names_a_liked_item_is_taken_before_one_that_names_none() ->
         "history": [build_history_item("Marrow", attributes={"genre": "western"})],
         "items": [build_item("Salt", attributes={"genre": "western"})],
     }
-    waiting = [
+    texts = [
         "there may be time for the western <t> when you are ready again .",
         "like <h1> , which you loved , <t> is a western .",
     ]
-    explained = explain_one(
-        ScriptedGenerator(write=lambda _: waiting[0] if len(waiting) == 1 else waiting.pop(0)), **known
-    )
-    assert explained.explanations[0].text.startswith("Like Marrow, which you loved,")
+    assert explain_with_texts(*texts, **known).startswith("Like Marrow, which you loved,")
 
 
 def test_an_unsure_text_is_better_than_the_template() -> None:

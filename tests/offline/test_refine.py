@@ -41,14 +41,20 @@ def run(root: Path, name: str = "refine", *, runs: Path | None = None, **options
     return context
 
 
-def measure_margin(root: Path, name: str) -> float:
-    """Measure by how much a student finds the mended texts likelier than the faulty ones, in nats a text."""
+def load_judging(root: Path, name: str, *, is_doubt_taught: bool) -> tuple[Any, Tokenizer, dict[str, Any]]:
+    """Load a student, its tokenizer, and the eight judged drafts as one batch."""
     tokenizer = Tokenizer.from_file(str(root / name / "tokenizer.json"))
     model = BartForConditionalGeneration.from_pretrained(root / name / "best")
     model.eval()  # type: ignore[no-untyped-call]
     pairs, _ = build_correction_pairs(load_judged_events(root / "judged.jsonl"))
-    dataset = PairDataset(pairs, tokenizer, has_rejected=True)
-    batch = build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN))([*map(dataset.__getitem__, range(8))])
+    dataset = PairDataset(pairs, tokenizer, has_rejected=True, is_doubt_taught=is_doubt_taught)
+    collate = build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN))
+    return model, tokenizer, collate([*map(dataset.__getitem__, range(8))])
+
+
+def measure_margin(root: Path, name: str) -> float:
+    """Measure by how much a student finds the mended texts likelier than the faulty ones, in nats a text."""
+    model, _, batch = load_judging(root, name, is_doubt_taught=False)
     likely = []
     with torch.no_grad():
         for ids, labels in (("decoder_input_ids", "labels"), ("rejected_ids", "rejected_labels")):
@@ -66,12 +72,7 @@ def test_the_mended_text_is_preferred_more_than_by_learning_it_alone(root: Path)
 
 def measure_doubt(root: Path, name: str) -> list[float]:
     """Measure how likely the student doubts the mended texts, and the faulty ones; a mean each, between 0 and 1."""
-    tokenizer = Tokenizer.from_file(str(root / name / "tokenizer.json"))
-    model = BartForConditionalGeneration.from_pretrained(root / name / "best")
-    model.eval()  # type: ignore[no-untyped-call]
-    pairs, _ = build_correction_pairs(load_judged_events(root / "judged.jsonl"))
-    dataset = PairDataset(pairs, tokenizer, has_rejected=True, is_doubt_taught=True)
-    batch = build_collator(find_id(tokenizer, PAD), find_id(tokenizer, BEGIN))([*map(dataset.__getitem__, range(8))])
+    model, tokenizer, batch = load_judging(root, name, is_doubt_taught=True)
     doubt, end = find_id(tokenizer, DOUBT_TOKEN), find_id(tokenizer, END)
     is_asked = {"decoder_input_ids": batch["labels"] == end, "rejected_ids": batch["doubt_labels"] == doubt}
     doubts = []
